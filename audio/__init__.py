@@ -1,0 +1,1 @@
+"""Sound: recognisers, synthesisers, voice activity, codecs. Knows nothing of services or calls."""

@@ -1,0 +1,65 @@
+"""What a recogniser is: telephone samples in, ranked texts out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+TELEPHONE_HZ = 8000
+
+Samples = NDArray[np.float32]
+"""Mono sound, shape (n,), 8000 Hz, in [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One text an engine believes it heard."""
+
+    text: str
+    """Simplified characters without punctuation or spaces."""
+    score: float
+    """Mean log-probability of a token, <= 0; 0 where an engine gives none."""
+
+
+class RecogniserError(Exception):
+    """The engine could not be loaded or failed on this sound; says what to do about it."""
+
+
+class Recogniser(Protocol):
+    """An offline engine. Not thread-safe unless it says so: one caller at a time."""
+
+    name: str
+    version: str
+
+    def recognise(
+        self, samples: Samples, *, question: str = "", n_best: int = 5
+    ) -> list[Hypothesis]:
+        """Texts for one utterance, best first; empty when nothing was said.
+
+        `question` is what the caller has just been asked; engines that can, use it as context.
+        """
+        ...
+
+
+class Stream(Protocol):
+    """One utterance on its way into a streaming engine."""
+
+    def accept(self, samples: Samples) -> str:
+        """Takes the next samples and gives the partial text so far."""
+        ...
+
+    def finish(self) -> list[Hypothesis]:
+        """Ends the utterance; the stream cannot be used afterwards."""
+        ...
+
+
+class StreamingRecogniser(Recogniser, Protocol):
+    """An engine that listens while the caller speaks."""
+
+    def stream(self, phrases: Sequence[str] = ()) -> Stream:
+        """Starts an utterance; with `phrases`, only these can be heard (runtime grammar)."""
+        ...

@@ -1,0 +1,1 @@
+"""The agent: telephony, dialogue, understanding and the loop of one call."""

@@ -1,0 +1,44 @@
+"""The command line: `yihu COMMAND`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from ivr.config import ConfigError
+
+COMMANDS = (
+    "asterisk",
+    "call",
+    "calls",
+    "elders",
+    "evaluate",
+    "grammar",
+    "models",
+    "orders",
+    "say",
+    "service",
+    "test",
+    "understand",
+)
+"""Modules of ivr.commands; each has `add_to(app)`."""
+
+app = typer.Typer(
+    name="yihu",
+    help="One call and the service comes: an offline telephone agent for elders, on Asterisk.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in COMMANDS:
+    importlib.import_module(f"ivr.commands.{command}").add_to(app)
+
+
+def main() -> None:
+    try:
+        app()
+    except ConfigError as error:
+        print(f"yihu: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,201 @@
+"""Settings of a site: defaults, then yihu.toml, then YIHU_* variables (YIHU_SIP__PORT=5070)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: grammars/, dialplans/ and asterisk/ are read from it."""
+
+
+def _xdg(variable: str, fallback: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / fallback) / "yihu"
+
+
+def config_file() -> Path:
+    """Where the settings file is read from; it need not exist."""
+    named = os.environ.get("YIHU_CONFIG")
+    return Path(named) if named else _xdg("XDG_CONFIG_HOME", ".config") / "yihu.toml"
+
+
+class SipSettings(BaseModel):
+    host: str = "127.0.0.1"
+    """Address Asterisk listens on for SIP and RTP."""
+    port: int = 5060
+    rtp_start: int = 10000
+    rtp_end: int = 10999
+    trunks: list[str] = ["127.0.0.1"]
+    """Addresses or networks whose calls are taken as callers (the gateway or provider)."""
+
+
+class AsteriskSettings(BaseModel):
+    root: Path | None = None
+    """Folder of a debootstrapped system to chroot into; None: see asterisk/install.sh."""
+    ami_port: int = 5038
+    operators: list[str] = ["PJSIP/operator"]
+    """Static members of the operators' queue, as Asterisk dial strings."""
+
+
+class AgentSettings(BaseModel):
+    host: str = "127.0.0.1"
+    audiosocket_port: int = 9092
+    http_port: int = 8088
+    max_calls: int = 10
+    """Calls the agent takes at once; further ones are admitted to the queue."""
+
+
+class RecogniserSettings(BaseModel):
+    engine: Literal["whisper", "vosk", "sherpa-onnx"] = "whisper"
+    model: str = "whisper-base"
+    """Name in `yihu models list`, or a folder."""
+    threads: int = 2
+    beam: int = 5
+
+
+class SynthesiserSettings(BaseModel):
+    engine: Literal["kokoro", "pyttsx3"] = "kokoro"
+    voice: str = "zf_xiaoxiao"
+    speed: float = Field(0.85, gt=0.4, lt=1.6)
+    threads: int = 2
+
+
+class TurnSettings(BaseModel):
+    end_silence_ms: int = 700
+    """Silence that ends the caller's turn."""
+    unfinished_silence_ms: int = 1200
+    """The same after a phrase that is not finished (我想, 那个)."""
+    speculate_ms: int = 280
+    """Silence after which recognition starts on the chance that the turn is over."""
+    preroll_ms: int = 400
+    """Sound kept from before the first detected speech."""
+    answer_timeout_ms: int = 8000
+    """Silence after a question that counts as no answer."""
+    max_turn_ms: int = 30000
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="YIHU_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    data_dir: Path = Field(default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share"))
+    """Store, recordings, secrets, running state; one folder a site."""
+    models_dir: Path | None = None
+    """Recogniser and voice weights; default data_dir/models."""
+    cache_dir: Path = Field(default_factory=lambda: _xdg("XDG_CACHE_HOME", ".cache"))
+    """Synthesised prompts; may be deleted at any time."""
+    database_url: str | None = None
+    """SQLAlchemy URL; default SQLite in data_dir."""
+    timezone: str = "Asia/Shanghai"
+    log_level: str = "info"
+
+    sip: SipSettings = SipSettings()
+    asterisk: AsteriskSettings = AsteriskSettings()
+    agent: AgentSettings = AgentSettings()
+    recogniser: RecogniserSettings = RecogniserSettings()
+    synthesiser: SynthesiserSettings = SynthesiserSettings()
+    turn: TurnSettings = TurnSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+        return init_settings, env_settings, toml
+
+    @property
+    def models(self) -> Path:
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'yihu.sqlite3'}"
+
+    @property
+    def recordings(self) -> Path:
+        return self.data_dir / "recordings"
+
+    @property
+    def run_dir(self) -> Path:
+        """Process ids and logs of what is running."""
+        return self.data_dir / "run"
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return load_secrets(self.data_dir / "secrets.toml")
+
+
+class Secrets(BaseModel):
+    """Made once at set-up, readable by the service's user only."""
+
+    http: str
+    """Shared by the dialplan and the agent's /asterisk/ endpoints."""
+    ami: str
+    simulator: str
+    """Lets `yihu call` place calls from this machine."""
+    operator: str
+    """SIP password of the operators' phone."""
+
+
+def load_secrets(path: Path) -> Secrets:
+    """Reads the secrets, making them first if there are none (file mode 0600)."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [f'{name} = "{secrets.token_urlsafe(24)}"\n' for name in Secrets.model_fields]
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.writelines(lines)
+        try:
+            os.link(temporary, path)  # whoever comes first wins; a second maker reads the first's
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    with path.open("rb") as file:
+        return Secrets(**tomllib.load(file))
+
+
+class ConfigError(Exception):
+    """The settings cannot be used; the message names the setting and the reason."""
+
+
+def load_settings() -> Settings:
+    """Settings of this site.
+
+    Raises ConfigError naming the file and each setting that is wrong.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
+        )
+        raise ConfigError(f"{config_file()} or YIHU_* variables: {wrong}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{config_file()} is not valid TOML: {error}") from error

@@ -1,0 +1,1 @@
+"""A text becoming a meaning: grammar and sounds, no I/O, no clock but the one passed in."""
