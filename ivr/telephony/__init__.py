@@ -1,0 +1,1 @@
+"""Frames, clocks and the questions of the dialplan; nothing of words."""
