@@ -69,7 +69,7 @@ class RecogniserSettings(BaseModel):
 class SynthesiserSettings(BaseModel):
     engine: Literal["kokoro", "pyttsx3"] = "kokoro"
     voice: str = "zf_xiaoxiao"
-    speed: float = Field(0.85, gt=0.4, lt=1.6)
+    speed: float = Field(default=0.85, gt=0.4, lt=1.6)
     threads: int = 2
 
 
