@@ -1,8 +1,8 @@
 """This site's Asterisk: where it is, its folders, its configuration, and how it is started.
 
 Asterisk either runs natively or in the folder that asterisk/install.sh builds. The two differ only
-in `Place.root`: every other path is as Asterisk sees it, `Place.host` gives it as we see it. Several
-sites share one such folder, each with its own configuration, state and sounds under /srv/yihu.
+in `Place.root`: every other path is as Asterisk sees it, `Place.host` gives it as we see it.
+Several sites share one such folder, each with its own configuration, state and sounds below it.
 """
 
 from __future__ import annotations
@@ -214,8 +214,8 @@ def _give(folder: Path, owner: tuple[int, int]) -> None:
 def write_configuration(settings: Settings, place: Place, folder: Path, whole: bool) -> list[Path]:
     """Renders Asterisk's configuration for these settings into a folder.
 
-    whole: also what only an Asterisk of Yihu's own needs (asterisk.conf, modules.conf, ...); without
-    it, the yihu-*.conf files to be included by another.
+    whole: also what only an Asterisk of Yihu's own needs (asterisk.conf, modules.conf, ...);
+    without it, the yihu-*.conf files to be included by another.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),

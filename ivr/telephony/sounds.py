@@ -51,7 +51,7 @@ def write_sounds(
 
 
 def write_music(path: Path) -> None:
-    """Writes the music for waiting: a quiet slow tune, with a second of silence before it repeats."""
+    """Writes the music for waiting: a quiet slow tune, then a second of silence."""
     notes = []
     for semitone, beats in MELODY:
         seconds = np.arange(int(beats * BEAT_SECONDS * RATE)) / RATE
