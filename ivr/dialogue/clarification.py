@@ -1,0 +1,99 @@
+"""How sure is sure enough: go on, ask between two, or ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ivr.understanding.meaning import EMERGENCY, Act, Candidate, Kind, Meaning
+
+SURE = 0.75
+"""A service this likely is taken; the read-back still asks."""
+MAYBE = 0.45
+"""A service this likely is taken if no other is close; below it we ask again."""
+RIVAL = 0.30
+"""The least likely second service that is worth a question."""
+CLOSE = 0.20
+"""Two services nearer than this are asked between, if the first is not sure."""
+TIE = 0.05
+"""The same when both are sure."""
+CHOSEN = 0.30
+"""Enough for one of the two services that the caller was just asked between."""
+CORRECTION = 0.50
+"""Enough for another service or time in the same breath as a no."""
+UNASKED = 0.70
+"""Enough for another service or time instead of the yes or no that was asked for."""
+ACT = 0.50
+"""Enough for operator, repeat, slower, cancel, stop, and no."""
+YES = 0.60
+"""Enough for a yes: it books."""
+CLEAR_NO = 0.60
+"""Enough for a no to the question whether it is an emergency."""
+EMERGENCY_SURE = 0.85
+"""An emergency this likely is not asked about."""
+EMERGENCY_ASK = 0.30
+"""An emergency this likely is asked about, whatever else was heard."""
+EMERGENCY_ASK_AGAIN = 0.60
+"""The same once the caller has said that it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One service is meant."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Two:
+    """One of two is meant; the likelier first."""
+
+    first: str
+    second: str
+
+
+def act_of(meaning: Meaning) -> Act | None:
+    """What the caller does with words, if it was heard well enough."""
+    if meaning.kind is not Kind.ACT:
+        return None
+    act = Act(meaning.code)
+    return act if meaning.confidence >= (YES if act is Act.YES else ACT) else None
+
+
+def emergency_of(meaning: Meaning) -> float:
+    """How likely it is that help is needed at once, 0 to 1."""
+    likely = [c.confidence for c in meaning.candidates if c.code == EMERGENCY]
+    if meaning.kind is Kind.SERVICE and meaning.code == EMERGENCY:
+        likely.append(meaning.confidence)
+    if EMERGENCY in meaning.also:
+        likely.append(EMERGENCY_ASK_AGAIN)
+    return max(likely, default=0.0)
+
+
+def services(meaning: Meaning, known: Collection[str]) -> list[Candidate]:
+    """Services that may have been meant and exist, likeliest first; emergencies apart."""
+    found = {c.code: c for c in reversed(meaning.candidates)}
+    if meaning.kind is Kind.SERVICE:
+        found[meaning.code] = Candidate(meaning.code, meaning.confidence)
+    fit = (c for c in found.values() if c.code in known and c.code != EMERGENCY)
+    return sorted(fit, key=lambda c: -c.confidence)
+
+
+def decide(
+    meaning: Meaning, known: Collection[str], rejected: Collection[str] = ()
+) -> One | Two | None:
+    """Which service is meant; None if that is not clear enough to go on.
+
+    A `rejected` service (the caller said no to it) needs to be sure to be proposed again.
+    """
+    if meaning.kind is not Kind.SERVICE:
+        return None
+    likely = [c for c in services(meaning, known) if c.confidence >= SURE or c.code not in rejected]
+    if not likely or likely[0].confidence < MAYBE:
+        return None
+    best = likely[0]
+    rivals = [c for c in likely[1:] if c.code not in meaning.also and c.confidence >= RIVAL]
+    near = TIE if best.confidence >= SURE else CLOSE
+    if rivals and best.confidence - rivals[0].confidence < near:
+        return Two(best.code, rivals[0].code)
+    return One(best.code)
