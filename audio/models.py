@@ -372,7 +372,7 @@ class _Fetcher:
         kept = self._kept(package)
         if not any(kept.glob("*")):
             self.report(f"fetching package {package}")
-            fresh = self.staging / "fetching"
+            fresh = kept.with_suffix(".fetching")  # fetching one package may fetch another first
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir()
             try:

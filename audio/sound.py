@@ -1,0 +1,164 @@
+"""Sound files, telephone coding, levels. Everything inside is mono 8000 Hz unless it says so."""
+
+from __future__ import annotations
+
+import os
+import wave
+from pathlib import Path
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from audio.recogniser import TELEPHONE_HZ, Samples
+from audio.synthesiser import Speech
+
+_FULL = 32768.0
+
+
+class SoundError(Exception):
+    """A sound file cannot be read; says which and why."""
+
+
+def to_samples(speech: Speech) -> Samples:
+    """16-bit to float in [-1, 1)."""
+    return np.asarray(speech / np.float32(_FULL), np.float32)
+
+
+def to_speech(samples: Samples) -> Speech:
+    """Float to 16-bit; what is out of range is clipped."""
+    return np.asarray(np.clip(np.rint(samples * _FULL), -_FULL, _FULL - 1), np.int16)
+
+
+def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
+    if from_hz == to_hz or not len(samples):
+        return samples
+    return np.asarray(soxr.resample(samples, from_hz, to_hz), np.float32)
+
+
+def read_wav(path: Path) -> Samples:
+    """Reads a sound file of any rate and number of channels.
+
+    16-bit WAV is read directly, everything else through PyAV (MP3, M4A, A-law WAV). Raises
+    SoundError.
+    """
+    try:
+        with wave.open(str(path), "rb") as file:
+            rate, channels, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
+            data = file.readframes(file.getnframes())
+    except FileNotFoundError as error:
+        raise SoundError(f"there is no file {path}") from error
+    except (wave.Error, EOFError):
+        return _decoded(path)
+    if width != 2:
+        return _decoded(path)
+    whole = np.frombuffer(data[: len(data) // (2 * channels) * 2 * channels], "<i2")
+    return resample(to_samples(whole).reshape(-1, channels).mean(axis=1), rate, TELEPHONE_HZ)
+
+
+def _decoded(path: Path) -> Samples:
+    import av
+    from faster_whisper.audio import decode_audio
+
+    try:
+        return np.asarray(decode_audio(str(path), sampling_rate=TELEPHONE_HZ), np.float32)
+    except (av.error.FFmpegError, IndexError) as error:
+        raise SoundError(f"{path} is no sound file: give a WAV, MP3 or M4A file") from error
+
+
+def write_wav(path: Path, speech: Speech, channels: int = 1) -> None:
+    """Writes 16-bit 8000 Hz, whole or not at all.
+
+    Two-channel sound is interleaved: shape (frames * 2,).
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with wave.open(str(temporary), "wb") as file:
+            file.setnchannels(channels)
+            file.setsampwidth(2)
+            file.setframerate(TELEPHONE_HZ)
+            file.writeframes(speech.astype("<i2").tobytes())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _alaw_table() -> Speech:
+    """ITU-T G.711 A-law: the 16-bit value of each of the 256 codes."""
+    code = np.arange(256) ^ 0x55
+    exponent, mantissa = (code >> 4) & 7, code & 15
+    value = np.where(
+        exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 0x108) << np.maximum(exponent - 1, 0)
+    )
+    return np.where(code & 0x80, value, -value).astype(np.int16)
+
+
+ALAW_VALUES = _alaw_table()
+_ALAW_ORDER = np.argsort(ALAW_VALUES, kind="stable")
+_ALAW_MIDDLES = (
+    ALAW_VALUES[_ALAW_ORDER][:-1].astype(np.int32) + ALAW_VALUES[_ALAW_ORDER][1:]
+) / 2.0
+
+
+def alaw_decode(codes: NDArray[np.uint8]) -> Speech:
+    return ALAW_VALUES[codes]
+
+
+def alaw_encode(speech: Speech) -> NDArray[np.uint8]:
+    """The code whose value is nearest to each sample."""
+    return _ALAW_ORDER[np.searchsorted(_ALAW_MIDDLES, speech)].astype(np.uint8)
+
+
+def rms_db(samples: Samples) -> float:
+    """Level in dB below full scale; -120 for silence."""
+    if not len(samples):
+        return -120.0
+    return float(20 * np.log10(max(1e-6, float(np.sqrt(np.mean(np.square(samples)))))))
+
+
+def frame_levels(samples: Samples, frame_ms: int = 20) -> NDArray[np.float64]:
+    """dB of each whole frame; one frame at least."""
+    size = TELEPHONE_HZ * frame_ms // 1000
+    whole = max(1, len(samples) // size)
+    padded = np.pad(samples, (0, max(0, whole * size - len(samples))))[: whole * size]
+    power = np.mean(np.square(padded.reshape(whole, size), dtype=np.float64), axis=1)
+    return np.asarray(10 * np.log10(power + 1e-12))
+
+
+def speech_edges(samples: Samples, margin_ms: int, below_peak_db: float) -> tuple[int, int]:
+    """First and last sample of the part that is louder than its loudest frames minus a distance.
+
+    The threshold never sinks into a steady noise floor. `margin_ms` is kept on either side.
+    """
+    levels = frame_levels(samples)
+    floor, top = np.percentile(levels, (10, 98))
+    loud = np.flatnonzero(levels > max(top - below_peak_db, min(floor + 4, top - 6)))
+    size, margin = TELEPHONE_HZ // 50, TELEPHONE_HZ * margin_ms // 1000
+    if not len(loud):
+        return 0, len(samples)
+    return (
+        max(0, int(loud[0]) * size - margin),
+        min(len(samples), (int(loud[-1]) + 1) * size + margin),
+    )
+
+
+def levelled(samples: Samples, level_db: float, peak_db: float) -> Samples:
+    """Brings speech to a level measured over its louder frames, without going over the peak.
+
+    Pauses do not count, so that a sentence with pauses is not made louder than one without.
+    """
+    levels = frame_levels(samples)
+    spoken = levels[levels > levels.max() - 25]
+    level = 10 * np.log10(np.mean(10 ** (spoken / 10)))
+    peak = float(np.abs(samples).max(initial=1e-6))
+    gain = min(10 ** ((level_db - level) / 20), 10 ** (peak_db / 20) / peak)
+    return np.asarray(samples * np.float32(gain), np.float32)
+
+
+def high_passed(samples: Samples, corner_hz: float) -> Samples:
+    """Takes away hum and rumble below the telephone band; raised-cosine slope of an octave."""
+    spectrum = np.fft.rfft(samples)
+    hz = np.fft.rfftfreq(len(samples), 1 / TELEPHONE_HZ)
+    slope = np.clip((hz - corner_hz / 2) / (corner_hz / 2), 0, 1)
+    spectrum *= (1 - np.cos(np.pi * slope)) / 2
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
