@@ -1,0 +1,148 @@
+"""Whose voice is on the line while we speak: the caller's, or our own coming back.
+
+Line echo repeats what we sent, softer and up to 400 ms later. Both directions are kept as short
+spectra, one a 20 ms frame. Where the incoming ones follow the outgoing ones at some delay, it is
+echo, and the line's delay and its gain in each band are learned from it. From then on a frame is
+the caller's where most of its power is more than the echo can explain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAME = 160
+BANDS_HZ = (200, 450, 700, 1000, 1400, 1900, 2500, 3400)
+BANDS = len(BANDS_HZ) - 1
+MAX_DELAY = 23
+"""Frames: 400 ms of echo and 60 ms of lead."""
+COMPARED = 30
+"""Frames (0.6 s) over which the two directions are compared."""
+HISTORY = COMPARED + MAX_DELAY
+ECHO = 0.85
+"""Correlation from which a stretch is nothing but echo, so that the line can be learned from it."""
+MAYBE_ECHO = 0.6
+"""The same as long as the line has not been measured: in doubt the prompt goes on."""
+MARGIN = 4.0
+"""Echo may come back at up to this many times its expected power (6 dB)."""
+UNEXPLAINED = 0.5
+"""Share of a frame's power that the echo cannot explain, from which it is the caller's."""
+ABOVE_NOISE_DB = 8.0
+"""Speech stands out of the line's steady noise by this much."""
+QUIET_DB = -60.0
+"""Below this there is nothing to compare."""
+NOISE_RISE_DB = 0.03
+"""How fast the noise floor may rise, per frame: 1.5 dB/s."""
+LEARNED_EVERY = 10
+"""Frames (0.2 s) between looks at an echo that is as expected."""
+SMEAR = 2
+"""Frames by which an echo is smeared."""
+
+_EDGES = [round(hz * FRAME / 8000) for hz in BANDS_HZ]
+_WINDOW = np.hanning(FRAME).astype(np.float32)
+
+Floats = NDArray[np.float32]
+
+
+def level_db(samples: NDArray[np.int16]) -> float:
+    """Level of the samples relative to full scale; -100 for silence."""
+    if not len(samples):
+        return -100.0
+    power = float(np.mean(np.square(samples.astype(np.float32) / 32768.0)))
+    return 10 * float(np.log10(max(power, 1e-10)))
+
+
+def _powers(samples: NDArray[np.int16]) -> Floats:
+    """Power in each band, shape (BANDS,)."""
+    power = np.abs(np.fft.rfft(samples.astype(np.float32) / 32768.0 * _WINDOW)) ** 2
+    return np.asarray(np.add.reduceat(power[: _EDGES[-1]], _EDGES[:-1]), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What this line does to our sound."""
+
+    delay: int
+    """Frames."""
+    gains: Floats
+    """Of power, in each band."""
+
+
+class BargeIn:
+    """Compares the two directions of one call. Feed both, 20 ms at a time, in their order."""
+
+    def __init__(self) -> None:
+        self._out = np.zeros((HISTORY, BANDS), np.float32)
+        self._in = np.zeros((COMPARED, BANDS), np.float32)
+        self._out_db = np.full(HISTORY, -100.0, np.float32)
+        self._noise_db = 0.0
+        self._frames = 0
+        self.echo: Echo | None = None
+        """As measured so far; None where no echo has been noticed."""
+
+    def played(self, samples: NDArray[np.int16]) -> None:
+        """A frame we sent, shape (160,)."""
+        _push(self._out, _powers(samples))
+        _push(self._out_db, level_db(samples))
+
+    def heard(self, samples: NDArray[np.int16]) -> bool:
+        """Takes a frame that came in, shape (160,): is it loud enough, and not our echo?
+
+        Says nothing of whether it is speech; that is for the VAD.
+        """
+        db = level_db(samples)
+        powers = _powers(samples)
+        _push(self._in, powers)
+        if db > -95:
+            self._noise_db = min(db, self._noise_db + NOISE_RISE_DB)
+        if db < max(QUIET_DB, self._noise_db + ABOVE_NOISE_DB):
+            return False
+        if float(self._out_db.max()) < QUIET_DB:
+            return True  # nothing of ours is on the line
+        self._frames += 1
+        explained = self.echo is not None and self._explains(self.echo, powers)
+        if explained and self._frames % LEARNED_EVERY:
+            return False  # comparing is the dear part
+        correlation, delay = self._compare()
+        if correlation >= ECHO:
+            self._learn(delay)
+            return False
+        return not explained and (self.echo is not None or correlation < MAYBE_ECHO)
+
+    def _compare(self) -> tuple[float, int]:
+        """The best correlation of the two directions and the delay it is found at."""
+        # The power is compressed so that a few loud frames do not decide alone.
+        incoming = self._in**0.3
+        incoming = incoming - incoming.mean(axis=0)
+        windows = np.lib.stride_tricks.sliding_window_view(self._out**0.3, COMPARED, axis=0)
+        # windows: (MAX_DELAY + 1, BANDS, COMPARED), the last one without delay
+        outgoing = windows - windows.mean(axis=2, keepdims=True)
+        products = np.einsum("dbt,tb->d", outgoing, incoming)
+        sizes = np.sqrt((outgoing**2).sum(axis=(1, 2)) * (incoming**2).sum()) + 1e-9
+        correlations = products / sizes
+        best = int(correlations.argmax())
+        return float(correlations[best]), len(correlations) - 1 - best
+
+    def _learn(self, delay: int) -> None:
+        end = HISTORY - delay
+        out = self._out[end - COMPARED : end]
+        loud = out.sum(axis=1) > out.sum() / COMPARED / 4
+        gains = np.median(self._in[loud] / (out[loud] + 1e-9), axis=0)
+        if self.echo is not None and abs(self.echo.delay - delay) <= SMEAR:
+            gains = 0.7 * self.echo.gains + 0.3 * gains
+        self.echo = Echo(delay, np.asarray(gains, dtype=np.float32))
+
+    def _explains(self, echo: Echo, powers: Floats) -> bool:
+        """Whether the echo accounts for most of this frame."""
+        newest = HISTORY - 1 - echo.delay
+        around = self._out[max(0, newest - SMEAR) : newest + SMEAR + 1]
+        expected = MARGIN * around.max(axis=0) * echo.gains
+        unexplained = np.maximum(powers - expected, 0).sum()
+        return bool(unexplained <= UNEXPLAINED * powers.sum())
+
+
+def _push(history: Floats, value: Floats | float) -> None:
+    history[:-1] = history[1:]
+    history[-1] = value
