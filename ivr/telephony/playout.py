@@ -56,9 +56,16 @@ class _Playing:
 class Playout:
     """The outgoing side of one call. `start` it once; it sends until it is stopped."""
 
-    def __init__(self, send: Callable[[bytes], None], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        clock: Clock | None = None,
+        lead_s: float = LEAD_S,
+    ) -> None:
+        """lead_s: how far sound may run ahead of the clock; a telephone has none."""
         self._send = send
         self._clock: Clock = clock or asyncio.get_running_loop()
+        self._lead_s = lead_s
         self._queue: deque[_Playing] = deque()
         self._ending: deque[_Playing] = deque()
         self._due = 0.0
@@ -132,7 +139,7 @@ class Playout:
 
     @property
     def _lead(self) -> float:
-        return LEAD_S if self._queue else 0.0
+        return self._lead_s if self._queue else 0.0
 
     def _next(self) -> bytes:
         if not self._queue:

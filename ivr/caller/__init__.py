@@ -1,0 +1,1 @@
+"""A caller made of software: places real SIP calls to this site, speaks, listens, measures."""
