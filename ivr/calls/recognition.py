@@ -1,0 +1,158 @@
+"""The recogniser's thread, shared by all calls.
+
+The engine blocks, so it has a thread of its own. Finished turns go before guesses at turns that
+may not be over. An engine that fails or hangs gives an empty result: the caller is asked again
+and then handed to a human, and is never left in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import threading
+import time
+from dataclasses import dataclass, field
+
+import structlog
+
+from audio.recogniser import Hypothesis, Recogniser, Samples
+
+TIMEOUT_S = 6.0
+"""A caller does not wait longer for an answer; the engine takes 0.3 s when the machine is idle."""
+QUEUE_LIMIT = 64
+"""Utterances that may wait; more than this cannot be answered in time anyway."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What the engine made of one utterance."""
+
+    hypotheses: tuple[Hypothesis, ...] = ()
+    failure: str = ""
+    """Why there is no result; empty where the engine did its work."""
+    waited_s: float = 0.0
+    """In the queue."""
+    engine_s: float = 0.0
+
+
+@dataclass(order=True, slots=True)
+class Job:
+    """One utterance on its way through the engine."""
+
+    rank: tuple[int, int]
+    """Finals first, then in the order they came."""
+    samples: Samples = field(compare=False)
+    question: str = field(compare=False)
+    done: asyncio.Future[Recognised] = field(compare=False)
+    loop: asyncio.AbstractEventLoop = field(compare=False)
+    created: float = field(compare=False)
+    dropped: bool = field(default=False, compare=False)
+
+    def drop(self) -> None:
+        """Nobody wants the result any more; skipped if the engine has not begun."""
+        self.dropped = True
+        self.done.cancel()
+
+
+class Recognition:
+    """Start it once; it lives as long as the agent."""
+
+    def __init__(self, engine: Recogniser, timeout_s: float = TIMEOUT_S) -> None:
+        self._engine = engine
+        self._timeout_s = timeout_s
+        self._changed = threading.Condition()
+        self._jobs: list[Job] = []
+        self._count = 0
+        self._closing = False
+        self._busy_since: float | None = None
+        self._thread = threading.Thread(target=self._work, name="recogniser", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Ends the thread after the utterance it is at; a hung engine is left behind."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        await asyncio.to_thread(self._thread.join, 2.0)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the engine has been at one utterance for longer than a caller waits."""
+        since = self._busy_since
+        return since is not None and time.monotonic() - since > self._timeout_s
+
+    def submit(self, samples: Samples, question: str, *, final: bool) -> Job:
+        """Puts an utterance in the queue. samples: shape (n,), 8000 Hz, in [-1, 1].
+
+        A full queue fails the job at once, guesses before finals.
+        """
+        loop = asyncio.get_running_loop()
+        job = Job((0, 0), samples, question, loop.create_future(), loop, time.monotonic())
+        with self._changed:
+            self._count += 1
+            job.rank = (0 if final else 1, self._count)
+            self._jobs = [waiting for waiting in self._jobs if not waiting.dropped]
+            heapq.heapify(self._jobs)
+            if len(self._jobs) < (QUEUE_LIMIT if final else QUEUE_LIMIT // 2):
+                heapq.heappush(self._jobs, job)
+                self._changed.notify()
+                return job
+        log.warning("recogniser overloaded", waiting=len(self._jobs), final=final)
+        job.done.set_result(Recognised(failure="overloaded"))
+        return job
+
+    def promote(self, job: Job) -> None:
+        """The guess was right: the turn is over, so the caller is waiting for this one now."""
+        with self._changed:
+            if job in self._jobs:
+                job.rank = (0, job.rank[1])
+                heapq.heapify(self._jobs)
+
+    async def result(self, job: Job) -> Recognised:
+        """Waits for a job for as long as a caller would; never raises for what the engine does."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(job.done), self._timeout_s)
+        except TimeoutError:
+            log.error("recogniser does not answer", after_s=self._timeout_s, stuck=self.stuck)
+            job.drop()
+            return Recognised(failure="timeout", waited_s=time.monotonic() - job.created)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._jobs and not self._closing:
+                    self._changed.wait()
+                if self._closing:
+                    return
+                job = heapq.heappop(self._jobs)
+                if job.dropped:
+                    continue
+                self._busy_since = time.monotonic()
+            result = self._recognise(job)
+            self._busy_since = None
+            try:
+                job.loop.call_soon_threadsafe(_deliver, job, result)
+            except RuntimeError:  # the loop is gone, and with it the caller
+                log.info("recogniser finished after the agent's end")
+
+    def _recognise(self, job: Job) -> Recognised:
+        began = time.monotonic()
+        hypotheses: tuple[Hypothesis, ...] = ()
+        failure = ""
+        try:
+            hypotheses = tuple(self._engine.recognise(job.samples, question=job.question))
+        except Exception as error:  # whatever an engine does, the next caller needs the thread
+            log.exception("recogniser failed", engine=self._engine.name)
+            failure = f"{type(error).__name__}: {error}"
+        return Recognised(
+            hypotheses, failure, began - job.created, engine_s=time.monotonic() - began
+        )
+
+
+def _deliver(job: Job, result: Recognised) -> None:
+    if not job.done.done():
+        job.done.set_result(result)

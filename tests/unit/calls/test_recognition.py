@@ -1,0 +1,125 @@
+"""The recogniser's thread, with an engine that the test holds and lets go."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from audio.recogniser import Hypothesis, RecogniserError, Samples
+from ivr.calls import recognition
+from ivr.calls.recognition import Recognised, Recognition
+
+
+class Engine:
+    """Writes down the length of what it gets; works only when let."""
+
+    name = "test"
+    version = "1"
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.began = threading.Event()
+        self.go = threading.Event()
+
+    def recognise(
+        self, samples: Samples, *, question: str = "", n_best: int = 5
+    ) -> list[Hypothesis]:
+        self.seen.append(len(samples))
+        self.began.set()
+        self.go.wait(10)
+        if len(samples) == 13:
+            raise RecogniserError("no weights")
+        return [Hypothesis(f"{question}{len(samples)}", -0.1)]
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.go.set()
+
+
+@pytest.fixture
+async def recogniser(engine: Engine) -> AsyncIterator[Recognition]:
+    recogniser = Recognition(engine, timeout_s=5)
+    recogniser.start()
+    yield recogniser
+    engine.go.set()
+    await recogniser.close()
+
+
+def sound(n: int) -> Samples:
+    return np.zeros(n, np.float32)
+
+
+async def busy(engine: Engine, recogniser: Recognition) -> None:
+    """Returns once the engine is held at an utterance."""
+    recogniser.submit(sound(1), "", final=True)
+    await asyncio.to_thread(engine.began.wait, 5)
+
+
+async def test_text_with_the_question_it_answers(engine: Engine, recogniser: Recognition) -> None:
+    engine.go.set()
+    result = await recogniser.result(recogniser.submit(sound(5), "什么", final=True))
+    assert result.hypotheses == (Hypothesis("什么5", -0.1),)
+    assert not result.failure
+
+
+async def test_finished_turns_go_before_guesses(engine: Engine, recogniser: Recognition) -> None:
+    await busy(engine, recogniser)
+    guess = recogniser.submit(sound(2), "", final=False)
+    other = recogniser.submit(sound(3), "", final=False)
+    final = recogniser.submit(sound(4), "", final=True)
+    recogniser.promote(other)
+    engine.go.set()
+    await asyncio.gather(*(recogniser.result(job) for job in (guess, other, final)))
+    assert engine.seen == [1, 3, 4, 2]
+
+
+async def test_a_guess_dropped_in_time_is_never_begun(
+    engine: Engine, recogniser: Recognition
+) -> None:
+    await busy(engine, recogniser)
+    recogniser.submit(sound(2), "", final=False).drop()
+    last = recogniser.submit(sound(3), "", final=False)
+    engine.go.set()
+    await recogniser.result(last)
+    assert engine.seen == [1, 3]
+
+
+async def test_a_failing_engine_gives_nothing_and_serves_the_next_caller(
+    engine: Engine, recogniser: Recognition
+) -> None:
+    engine.go.set()
+    failed = await recogniser.result(recogniser.submit(sound(13), "", final=True))
+    assert not failed.hypotheses
+    assert "no weights" in failed.failure
+    assert (await recogniser.result(recogniser.submit(sound(2), "", final=True))).hypotheses
+
+
+async def test_a_hung_engine_gives_nothing_and_is_noticed(engine: Engine) -> None:
+    recogniser = Recognition(engine, timeout_s=0.05)
+    recogniser.start()
+    result = await recogniser.result(recogniser.submit(sound(2), "", final=True))
+    assert result.failure == "timeout"
+    assert recogniser.stuck
+    engine.go.set()
+    await recogniser.close()
+    assert not recogniser.stuck
+
+
+async def test_an_overload_is_refused_and_guesses_first(
+    engine: Engine, recogniser: Recognition, monkeypatch
+) -> None:
+    monkeypatch.setattr(recognition, "QUEUE_LIMIT", 4)
+    await busy(engine, recogniser)
+    guesses = [recogniser.submit(sound(2), "", final=False) for _ in range(3)]
+    assert await guesses[2].done == Recognised(failure="overloaded")
+    finals = [recogniser.submit(sound(2), "", final=True) for _ in range(3)]
+    assert await finals[2].done == Recognised(failure="overloaded")
+    engine.go.set()
+    assert (await recogniser.result(finals[1])).hypotheses
