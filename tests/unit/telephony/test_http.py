@@ -1,0 +1,123 @@
+"""What the dialplan hears from the agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from ivr.telephony import admission as admissions
+from ivr.telephony.admission import Admission, Next
+from ivr.telephony.http import make_app
+
+SECRET = {"X-Yihu-Secret": "s3cret"}
+
+
+class Site:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.admission = Admission(2, lambda: self.now)
+        self.missing: list[str] = []
+        self.client: TestClient
+
+    async def what_is_missing(self) -> list[str]:
+        return self.missing
+
+    async def ask(self, path: str, uuid: UUID | str, caller: str = "0512", headers=SECRET) -> str:
+        data = {"uuid": str(uuid), "caller": caller}
+        answer = await self.client.post(f"/asterisk/{path}", data=data, headers=headers)
+        return await answer.text() if answer.status == 200 else str(answer.status)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    app = make_app(site.admission, "s3cret", site.what_is_missing)
+    async with TestClient(TestServer(app)) as site.client:
+        yield site
+
+
+async def test_an_admitted_call_may_connect_once(site: Site) -> None:
+    call = uuid4()
+    assert await site.ask("admit", call, caller="+86 512-6512'; DROP") == "agent"
+    assert site.admission.caller(call) == "+865126512"
+    assert site.admission.arrive(call)
+    assert not site.admission.arrive(call)
+    assert not site.admission.arrive(uuid4())
+
+
+async def test_callers_beyond_capacity_go_to_the_queue_until_one_leaves(site: Site) -> None:
+    first, second, third = uuid4(), uuid4(), uuid4()
+    assert [await site.ask("admit", call) for call in (first, second, third)] == [
+        "agent",
+        "agent",
+        "queue",
+    ]
+    assert await site.ask("admit", first) == "agent", "asking again takes no second place"
+    site.admission.arrive(first)
+    site.admission.leave(first, Next.HANGUP)
+    assert await site.ask("admit", third) == "agent"
+
+
+async def test_a_call_that_never_connects_frees_its_place(site: Site) -> None:
+    call = uuid4()
+    await site.ask("admit", call)
+    site.now = 31
+    assert site.admission.present == 0
+    assert not site.admission.arrive(call)
+
+
+async def test_while_shutting_down_callers_go_to_the_queue(site: Site) -> None:
+    site.admission.open = False
+    assert await site.ask("admit", uuid4()) == "queue"
+
+
+@pytest.mark.parametrize("path", ["admit", "next"])
+async def test_who_does_not_know_the_secret_is_told_nothing(site: Site, path: str) -> None:
+    assert await site.ask(path, uuid4(), headers={}) == "403"
+    assert await site.ask(path, uuid4(), headers={"X-Yihu-Secret": "wröng"}) == "403"
+    assert await site.ask(path, "no-uuid") == "400"
+
+
+async def test_where_a_call_goes_when_the_agent_lets_go(site: Site) -> None:
+    for where in Next:
+        call = uuid4()
+        await site.ask("admit", call)
+        site.admission.arrive(call)
+        site.admission.leave(call, where)
+        assert await site.ask("next", call) == where
+        assert await site.ask("next", call) == where
+
+
+async def test_a_call_nobody_knows_goes_to_a_human(site: Site) -> None:
+    assert await site.ask("next", uuid4()) == "operator"
+
+
+async def test_a_call_still_finishing_is_waited_for(site: Site) -> None:
+    call = uuid4()
+    await site.ask("admit", call)
+    site.admission.arrive(call)
+    asking = asyncio.create_task(site.ask("next", call))
+    await asyncio.sleep(0)
+    site.admission.leave(call, Next.HANGUP)
+    assert await asking == "hangup"
+
+
+async def test_a_call_that_does_not_finish_goes_to_a_human(site: Site, monkeypatch) -> None:
+    monkeypatch.setattr(admissions, "NEXT_WAIT_S", 0.01)
+    call = uuid4()
+    await site.ask("admit", call)
+    assert await site.ask("next", call) == "operator"
+
+
+async def test_readiness_says_what_is_missing(site: Site) -> None:
+    assert (await site.client.get("/healthz")).status == 200
+    assert (await site.client.get("/readyz")).status == 200
+    site.missing = ["the store cannot be written"]
+    answer = await site.client.get("/readyz")
+    assert answer.status == 503
+    assert await answer.text() == "the store cannot be written"
+    assert (await site.client.get("/metrics")).status == 200
