@@ -68,11 +68,11 @@ class Exchange:
     label: str
     start_s: float
     end_s: float
-    """The last speech sample left the caller, or the last key was let go."""
+    """The last speech sample left the caller, or the last key was pressed."""
     answer_s: float | None
     """First sound of the answer; None where there was none."""
     prompt_stopped_ms: int | None
-    """For a step into the system's speech: how long it went on speaking."""
+    """For words spoken into the system's speech: how long it went on speaking."""
 
     @property
     def latency_ms(self) -> int | None:
@@ -324,13 +324,12 @@ class _Caller:
                     end_s = await self._say(step.samples)
                     label = step.label
                 case Press(keys):
-                    await self._press_all(keys)
-                    end_s = self._now_s()
+                    end_s = await self._press_all(keys)
                     label = keys
                 case Leave():
                     return
             stopped_ms = None
-            if step.into_ms is not None:
+            if isinstance(step, Speak) and step.into_ms is not None:
                 stopped_ms = max(0, round((self.ear.last_loud_s - start_s) * 1000))
             self._steps.append(Exchange(label, start_s, end_s, None, stopped_ms))
             self._since_s = end_s
@@ -358,13 +357,17 @@ class _Caller:
         # in that frame; its beginning counts, so that no waiting time comes out too short.
         return self._sent_s[(end - 1) // FRAME_SAMPLES] - FRAME_S
 
-    async def _press_all(self, keys: str) -> None:
+    async def _press_all(self, keys: str) -> float:
+        """Returns when the last key was pressed."""
         self.ear.expect_answer()
+        pressed_s = self._now_s()
         for index, key in enumerate(keys):
             if index:
                 await asyncio.sleep(KEY_GAP_S)
+            pressed_s = self._now_s()
             await self._press(key)
             await asyncio.sleep(KEY_MS / 1000)
+        return pressed_s
 
     def _spoken_to(self) -> bool:
         return self.ear.since(self._since_s) is not None
