@@ -1,1 +1,1 @@
-"""What must survive a power cut: tables, migrations, queries. Knows nobody's conversation."""
+"""What must survive a power cut: tables, migrations, queries."""
