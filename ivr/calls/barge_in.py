@@ -82,6 +82,11 @@ class BargeIn:
         self.echo: Echo | None = None
         """As measured so far; None where no echo has been noticed."""
 
+    @property
+    def ours_on_the_line(self) -> bool:
+        """Whether sound of ours may still be coming back."""
+        return float(self._out_db.max()) >= QUIET_DB
+
     def played(self, samples: NDArray[np.int16]) -> None:
         """A frame we sent, shape (160,)."""
         _push(self._out, _powers(samples))
@@ -99,8 +104,8 @@ class BargeIn:
             self._noise_db = min(db, self._noise_db + NOISE_RISE_DB)
         if db < max(QUIET_DB, self._noise_db + ABOVE_NOISE_DB):
             return False
-        if float(self._out_db.max()) < QUIET_DB:
-            return True  # nothing of ours is on the line
+        if not self.ours_on_the_line:
+            return True
         self._frames += 1
         explained = self.echo is not None and self._explains(self.echo, powers)
         if explained and self._frames % LEARNED_EVERY:

@@ -1,0 +1,165 @@
+"""Rows of pieces as sound. Everything fixed is in the cache; what is not is made on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+import structlog
+
+from audio.recogniser import TELEPHONE_HZ
+from audio.synthesiser import Speech, SynthesiserError
+from ivr.dialogue.step import Piece
+
+SLOW = 0.7
+"""Speed after 慢一点."""
+QUEUE_LIMIT = 100
+"""Pieces that may wait for the voice; each takes about a second."""
+MEMORY_LIMIT = 2000
+"""Pieces kept in memory, about 25 kB each."""
+
+log = structlog.get_logger()
+
+
+class Cache(Protocol):
+    """Spoken pieces by text and speed, trimmed at their edges."""
+
+    def get(self, text: str, *, speed: float) -> Speech | None:
+        """The piece if it has been made; does not block for longer than a file takes to read."""
+        ...
+
+    def make(self, text: str, *, speed: float) -> Speech:
+        """The piece, made if need be: about a second of work. Raises SynthesiserError."""
+        ...
+
+
+class SpeechMaker:
+    """One voice for all calls; it makes one piece at a time, those being waited for first."""
+
+    def __init__(self, cache: Cache, speed: float) -> None:
+        self._cache = cache
+        self._speed = speed
+        self._memory: dict[tuple[str, float], Speech] = {}
+        self._queue: asyncio.PriorityQueue[tuple[int, int, str, float]] = asyncio.PriorityQueue(
+            QUEUE_LIMIT
+        )
+        self._count = 0
+        self._making: dict[tuple[str, float], asyncio.Future[Speech]] = {}
+        self._worker: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._worker = asyncio.create_task(self._work(), name="speech maker")
+
+    async def close(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+        for waiting in self._making.values():
+            waiting.cancel()
+
+    def ready(self, pieces: Sequence[Piece], *, slow: bool = False) -> Speech | None:
+        """The whole row, or None where a piece has yet to be made. Optional ones are left out."""
+        row = [(piece, self._cached(piece.text, slow)) for piece in pieces]
+        if any(speech is None and not piece.optional for piece, speech in row):
+            return None
+        return _joined([(piece, speech) for piece, speech in row if speech is not None])
+
+    async def speech(self, pieces: Sequence[Piece], *, slow: bool = False) -> Speech:
+        """The whole row, made as far as it is missing. Raises SynthesiserError."""
+        missing = [
+            self._make(piece.text, self._at(slow), urgent=True)
+            for piece in pieces
+            if not piece.optional and self._cached(piece.text, slow) is None
+        ]
+        await asyncio.gather(*missing)
+        row = self.ready(pieces, slow=slow)
+        assert row is not None
+        return row
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Makes pieces that will be needed soon, when nothing more urgent is to be made."""
+        for text in texts:
+            if self._cached(text, False) is None:
+                self._make(text, self._speed, urgent=False).add_done_callback(_ignore)
+
+    def _at(self, slow: bool) -> float:
+        return SLOW if slow else self._speed
+
+    def _cached(self, text: str, slow: bool) -> Speech | None:
+        key = (text, self._at(slow))
+        if key not in self._memory:
+            speech = self._cache.get(text, speed=key[1])
+            if speech is None:
+                return None
+            self._remember(key, speech)
+        return self._memory[key]
+
+    def _remember(self, key: tuple[str, float], speech: Speech) -> None:
+        if len(self._memory) >= MEMORY_LIMIT:
+            del self._memory[next(iter(self._memory))]
+        self._memory[key] = speech
+
+    def _make(self, text: str, speed: float, *, urgent: bool) -> asyncio.Future[Speech]:
+        key = (text, speed)
+        future = self._making.get(key)
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            self._making[key] = future
+        self._count += 1
+        try:
+            # Once more if it is waiting as less urgent: the second time finds it in the cache.
+            self._queue.put_nowait((0 if urgent else 1, self._count, text, speed))
+        except asyncio.QueueFull:
+            if not future.done():
+                future.set_exception(SynthesiserError("too many pieces are waiting to be spoken"))
+            self._making.pop(key, None)
+        return future
+
+    async def _work(self) -> None:
+        while True:
+            _, _, text, speed = await self._queue.get()
+            future = self._making.get((text, speed))
+            if future is None:
+                continue
+            try:
+                speech = await asyncio.to_thread(self._cache.make, text, speed=speed)
+            except Exception as error:  # whatever an engine does, the next piece needs the worker
+                log.exception("voice failed", engine_error=str(error))
+                if not future.done():
+                    future.set_exception(
+                        error
+                        if isinstance(error, SynthesiserError)
+                        else SynthesiserError(str(error))
+                    )
+            else:
+                self._remember((text, speed), speech)
+                if not future.done():
+                    future.set_result(speech)
+            del self._making[text, speed]
+
+
+def _ignore(future: asyncio.Future[Speech]) -> None:
+    """What fails while preparing is logged there, and raised where it is needed."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _joined(row: Sequence[tuple[Piece, Speech]]) -> Speech:
+    parts: list[Speech] = []
+    for piece, speech in row:
+        parts += [speech, np.zeros(piece.pause_ms * TELEPHONE_HZ // 1000, np.int16)]
+    return np.concatenate(parts[:-1]) if parts else np.zeros(0, np.int16)
+
+
+def warm(
+    cache: Cache, texts: Sequence[str], speed: float, progress: Callable[[int, int], None]
+) -> None:
+    """Makes every piece that is missing; for set-up, may take minutes. Raises SynthesiserError.
+
+    `progress` is told how many of how many are done.
+    """
+    for done, text in enumerate(texts, 1):
+        cache.make(text, speed=speed)
+        progress(done, len(texts))
