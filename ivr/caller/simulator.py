@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -86,6 +87,8 @@ class CallReport:
 
     call_id: UUID
     number: str
+    answered_at: datetime
+    """When the call's clock began."""
     answered_ms: int
     """From dialling to being answered."""
     ended_by: str
@@ -156,10 +159,12 @@ class Simulator:
         call_id: UUID | None = None,
         patience_s: float = PATIENCE_S,
         farewell_s: float = FAREWELL_S,
+        leave: asyncio.Event | None = None,
     ) -> CallReport:
         """Dials, carries the script out, hangs up.
 
         `call_id` names the call for the agent and the store; a new one is made without it.
+        The caller hangs up before the script's end when `leave` is set.
         Raises SimulatorError when nobody answered, ValueError on a number that is not one.
         """
         if not NUMBER.fullmatch(number):
@@ -174,14 +179,16 @@ class Simulator:
         try:
             line = await self._dial(call_id, near, number, arrival)
             caller = _Caller(line, partial(self._press, call_id), patience_s, farewell_s)
+            answered_at = datetime.now(UTC)
             answered_ms = round((loop.time() - dialled) * 1000)
-            ended_by = await caller.carry_out(script)
+            ended_by = await caller.carry_out(script, leave or asyncio.Event())
         finally:
             del self._waiting[near], self._over[near]
             over.set()
         return CallReport(
             call_id=call_id,
             number=number,
+            answered_at=answered_at,
             answered_ms=answered_ms,
             ended_by=ended_by,
             exchanges=caller.exchanges(),
@@ -276,22 +283,24 @@ class _Caller:
         self._began = self._loop.time()
         self.playout = Playout(self._send, lead_s=0.0)
 
-    async def carry_out(self, script: Sequence[Step]) -> str:
+    async def carry_out(self, script: Sequence[Step], leave: asyncio.Event) -> str:
         """Returns who hung up."""
         listening = asyncio.create_task(self._listen(), name="caller listens")
         acting = asyncio.create_task(self._act(script), name="caller acts")
+        leaving = asyncio.create_task(leave.wait(), name="caller may leave")
+        tasks: list[asyncio.Task[Any]] = [listening, acting, leaving]
         self.playout.start()
         try:
-            await asyncio.wait({listening, acting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             ended_by = "system" if listening.done() else "caller"
             if acting.done():
                 acting.result()
         finally:
             self.playout.stop()
             self._line.hang_up()
-            for task in (listening, acting):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(listening, acting, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         return ended_by
 
     def exchanges(self) -> tuple[Exchange, ...]:
