@@ -196,8 +196,7 @@ def prepare(settings: Settings, place: Place) -> None:
             place.host(path).mkdir(parents=True, exist_ok=True)
         write_configuration(settings, place, place.host(place.etc), whole=True)
         write_music(place.host(place.sounds / "hold" / "hold.wav"))
-        if place.owner:
-            _give(place.host(place.base), place.owner)
+        give(place)
     except PermissionError as error:
         raise PbxError(
             f"no permission to write {error.filename}: Asterisk in {place.root} is run by root "
@@ -205,10 +204,12 @@ def prepare(settings: Settings, place: Place) -> None:
         ) from error
 
 
-def _give(folder: Path, owner: tuple[int, int]) -> None:
-    os.chown(folder, *owner)
-    for path in folder.rglob("*"):
-        os.chown(path, *owner, follow_symlinks=False)
+def give(place: Place) -> None:
+    """Makes everything of this site belong to the user that Asterisk runs as."""
+    if place.owner:
+        folder = place.host(place.base)
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, *place.owner, follow_symlinks=False)
 
 
 def write_configuration(settings: Settings, place: Place, folder: Path, whole: bool) -> list[Path]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import wave
+import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from audio.sound import write_wav
 from ivr.config import ROOT
 
 TEXTS = ROOT / "dialplans" / "sounds.yaml"
@@ -28,26 +28,27 @@ MELODY = (
 BEAT_SECONDS = 0.55
 
 
-def write_sounds(
-    folder: Path, voice: str, speak: Callable[[str], Speech], report: Callable[[str], None]
+def write_sentences(
+    folder: Path,
+    cache: Path,
+    voice: str,
+    speak: Callable[[str], Speech],
+    report: Callable[[str], None],
 ) -> None:
-    """Writes every sentence of sounds.yaml as NAME.wav, if it is not there from this voice already.
+    """Writes every sentence of sounds.yaml as NAME.wav; each is spoken once for a cache.
 
-    voice: whatever makes the sound of a text differ (engine, version, voice, speed).
-    speak: text to samples; its errors go to the caller, with the finished sentences kept.
+    voice: whatever makes the sound of a text differ (engine, voice, speed).
+    speak: text to samples; its errors go to the caller, finished sentences stay in the cache.
     """
     texts: dict[str, str] = yaml.safe_load(TEXTS.read_text("utf-8"))
-    made_from = folder / "made-from.json"
-    made: dict[str, str] = json.loads(made_from.read_text()) if made_from.exists() else {}
+    cache.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        source = f"{voice}: {text}"
-        path = folder / f"{name}.wav"
-        if made.get(name) == source and path.exists():
-            continue
-        report(f"speaking {name}")
-        write_wav(path, speak(text))
-        made[name] = source
-        _replace(made_from, json.dumps(made, ensure_ascii=False, indent=1).encode())
+        spoken = cache / f"{hashlib.sha256(f'{voice}: {text}'.encode()).hexdigest()[:24]}.wav"
+        if not spoken.exists():
+            report(f"speaking {name}: {text}")
+            write_wav(spoken, speak(text))
+        shutil.copyfile(spoken, folder / f".{name}.wav")
+        (folder / f".{name}.wav").replace(folder / f"{name}.wav")
 
 
 def write_music(path: Path) -> None:
@@ -63,20 +64,3 @@ def write_music(path: Path) -> None:
         notes.append(tone * attack * release * np.exp(-1.6 * seconds))
     tune = np.concatenate([*notes, np.zeros(RATE)])
     write_wav(path, (tune * 4500).astype(np.int16))
-
-
-def write_wav(path: Path, samples: Speech) -> None:
-    """Writes 8 kHz samples so that a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with wave.open(str(temporary), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples.astype("<i2").tobytes())
-    temporary.replace(path)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -1,0 +1,82 @@
+"""`yihu test`: everything that must hold before a change is taken."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ivr import supervisor
+from ivr.config import ROOT, load_settings
+from ivr.supervisor import SetupError
+
+CHECKED = ["audio", "ivr", "store", "tests"]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(test)
+
+
+def test(
+    context: typer.Context,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Also the tests that break things; they take long.")
+    ] = False,
+) -> None:
+    """Run style, types and all tests; further arguments go to pytest.
+
+    With pytest arguments only pytest runs.
+    """
+    settings = load_settings()
+    try:
+        install_test_libraries()
+        supervisor.install_asterisk(settings, _say)
+        supervisor.install_models(settings, _say)
+    except (SetupError, supervisor.models.ModelError) as error:
+        _say(str(error))
+        raise typer.Exit(1) from error
+
+    checks = (
+        []
+        if context.args
+        else [
+            ["-m", "ruff", "check", "."],
+            ["-m", "ruff", "format", "--check", "."],
+            ["-m", "mypy", *(name for name in CHECKED if (ROOT / name).is_dir())],
+        ]
+    )
+    marks = [] if faults else ["-m", "not faults"]
+    failed = []
+    for check in [*checks, ["-m", "pytest", *marks, *context.args]]:
+        _say(" ".join(check[1:]))
+        started = time.monotonic()
+        if subprocess.run([sys.executable, *check], cwd=ROOT).returncode:
+            failed.append(check[1])
+        _say(f"{check[1]} took {time.monotonic() - started:.0f} s")
+    if failed:
+        _say(f"failed: {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+def install_test_libraries() -> None:
+    """The `test` extra of pyproject.toml, which a site that only runs does not have."""
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    stamp = Path(sys.prefix) / ".installed-test"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    _say("installing the test libraries")
+    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    if subprocess.run([*pip, "--editable", f"{ROOT}[test]"]).returncode:
+        raise SetupError("pip could not install the test libraries: check the network, run again")
+    stamp.write_text(wanted)
+
+
+def _say(line: str) -> None:
+    typer.echo(f"yihu: {line}", err=True)

@@ -1,0 +1,162 @@
+"""Real Asterisk for tests, one instance a fixture, each with its own ports and folders.
+
+`asterisk`  (session) Asterisk alone; the agent's ports are closed until a test opens them.
+`site`      (session) the whole thing, brought up by `yihu up -d`.
+`make_site` (session) makes further ones, for tests that break theirs.
+
+A Site has `settings`, `env` (for `yihu` commands), `start_asterisk()`, `up()`, `down()`,
+`pid("agent")`, `kill("agent")` and `ami()`. Models, spoken prompts and the installed Asterisk are
+those of the user's own settings, so nothing is downloaded or spoken twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from ivr import supervisor
+from ivr.config import load_settings
+from ivr.telephony import pbx
+from ivr.telephony.ami import Ami
+
+
+def free_ports(kind: socket.SocketKind, count: int, start: int, end: int) -> int:
+    """First of `count` ports in a row that nobody has at the moment."""
+    for _ in range(200):
+        first = random.randrange(start, end - count, 2)
+        try:
+            for port in range(first, first + count):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise RuntimeError("no free ports")
+
+
+class Site:
+    """One instance. `yihu` commands find it through `env`."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        users = load_settings()
+        rtp = free_ports(socket.SOCK_DGRAM, 200, 20000, 32000)
+        self.env = {
+            "YIHU_DATA_DIR": str(folder),
+            "YIHU_MODELS_DIR": str(users.models),
+            "YIHU_CACHE_DIR": str(users.cache_dir),
+            "YIHU_ASTERISK__ROOT": str(pbx.root_dir(users)),
+            "YIHU_ASTERISK__AMI_PORT": str(free_ports(socket.SOCK_STREAM, 1, 15000, 17000)),
+            "YIHU_SIP__PORT": str(free_ports(socket.SOCK_DGRAM, 2, 17000, 19000)),
+            "YIHU_SIP__RTP_START": str(rtp),
+            "YIHU_SIP__RTP_END": str(rtp + 199),
+            "YIHU_AGENT__AUDIOSOCKET_PORT": str(free_ports(socket.SOCK_STREAM, 1, 12000, 14000)),
+            "YIHU_AGENT__HTTP_PORT": str(free_ports(socket.SOCK_STREAM, 1, 14000, 15000)),
+            **settings,
+        }
+        with mock.patch.dict(os.environ, self.env):
+            self.settings = load_settings()
+        self._asterisk: subprocess.Popen[bytes] | None = None
+        self._up = False
+
+    def ami(self) -> Ami:
+        port = self.settings.asterisk.ami_port
+        return Ami("127.0.0.1", port, pbx.AMI_USER, self.settings.secrets.ami)
+
+    def start_asterisk(self) -> None:
+        """Asterisk alone; returns when it has booted."""
+        place = pbx.find_place(self.settings)
+        assert place is not None, "no Asterisk: run `yihu asterisk install`"
+        pbx.prepare(self.settings, place)
+        supervisor.speak_sentences(self.settings, place, print)
+        pbx.give(place)
+        self.settings.run_dir.mkdir(parents=True, exist_ok=True)
+        with (self.settings.run_dir / "asterisk.log").open("ab") as out:
+            self._asterisk = subprocess.Popen(
+                place.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+        asyncio.run(self._booted())
+
+    async def _booted(self) -> None:
+        manager = self.ami()
+        with manager.events("FullyBooted") as booted:
+            async with manager, asyncio.timeout(30):
+                await anext(booted)
+
+    def yihu(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a `yihu` command on this instance."""
+        return subprocess.run(
+            [sys.executable, "-c", "from ivr.cli import main; main()", *arguments],
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def up(self) -> None:
+        """The whole thing; returns when a call can be made."""
+        self._up = True
+        done = self.yihu("up", "-d")
+        assert done.returncode == 0, done.stderr
+
+    def down(self) -> None:
+        if self._asterisk is not None:
+            self._asterisk.terminate()
+            self._asterisk.wait(10)
+            self._asterisk = None
+        if self._up:
+            done = self.yihu("down")
+            assert done.returncode == 0, done.stderr
+            self._up = False
+
+    def pid(self, name: str) -> int:
+        """Process id of `asterisk` or `agent`, started by up()."""
+        return supervisor.read_state(self.settings).children[name]["pid"]
+
+    def kill(self, name: str) -> None:
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def remove(self) -> None:
+        """Stops it and removes what it left inside the shared Asterisk folder."""
+        self.down()
+        place = pbx.find_place(self.settings)
+        if place is not None and place.root:
+            shutil.rmtree(place.host(place.base), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
+    """make_site(YIHU_AGENT__MAX_CALLS="1", ...) gives a Site that is not started yet."""
+    made: list[Site] = []
+
+    def make(**settings: str) -> Site:
+        made.append(Site(tmp_path_factory.mktemp("site"), **settings))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.remove()
+
+
+@pytest.fixture(scope="session")
+def asterisk(make_site: Callable[..., Site]) -> Site:
+    site = make_site()
+    site.start_asterisk()
+    return site
+
+
+@pytest.fixture(scope="session")
+def site(make_site: Callable[..., Site]) -> Site:
+    site = make_site()
+    site.up()
+    return site
