@@ -1,0 +1,185 @@
+"""The grammars as one immutable value: every way of saying everything, in every dialect.
+
+A folder below grammars/ is a dialect; docs/grammars.md describes the files. Templates are hassil's:
+`[optional]`, `(this|that)`, `<rule>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hassil import Sentence, parse_sentence, sample_expression
+from hassil.errors import HassilError
+
+from ivr.understanding.meaning import Act
+from ivr.understanding.pronunciation import Pronunciation
+from ivr.understanding.syllables import han
+
+MANDARIN = "mandarin"
+MAX_EXPANSIONS = 400
+"""A template with more than this is a mistake, not a way of saying something."""
+
+
+class GrammarError(Exception):
+    """A grammar file is wrong; the message names the file, the entry and the reason."""
+
+
+class Topic(StrEnum):
+    """What a phrase is about, and so which phrases compete for an answer."""
+
+    SERVICE = "service"
+    ACT = "act"
+    RATING = "rating"
+    EVERYDAY = "everyday"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One way of saying one thing."""
+
+    text: str
+    """Characters only."""
+    topic: Topic
+    code: str
+    """Service code, act, or "1" to "5"; empty for everyday talk."""
+    dialect: str
+
+
+TimeWords = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Field (day, weekday, part, ...) to value to the words for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One folder of grammars/."""
+
+    name: str
+    spoken_name: str
+    base: str
+    """The dialect whose phrases are said here too, in this pronunciation; empty for none."""
+    pronunciation: Pronunciation
+    phrases: tuple[Phrase, ...]
+    frames: tuple[str, ...]
+    """Words around the need that name no service (我要, 请人来)."""
+    times: TimeWords
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """All dialects by name, Mandarin first."""
+
+    dialects: Mapping[str, Dialect]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise GrammarError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise GrammarError(f'{path}: every key must be a string; quote numbers, "yes" and "no"')
+    return content
+
+
+def expand(template: str, rules: Mapping[str, Sentence]) -> list[str]:
+    """Every text of a hassil template.
+
+    Raises GrammarError for a template that does not parse or has too many expansions.
+    """
+    texts: dict[str, None] = {}
+    try:
+        expression = parse_sentence(template).expression
+        for text in sample_expression(expression, expansion_rules=dict(rules)):
+            texts[han(text)] = None
+            if len(texts) > MAX_EXPANSIONS:
+                raise GrammarError(f"{template!r}: more than {MAX_EXPANSIONS} expansions")
+    except (HassilError, ValueError) as error:
+        raise GrammarError(f"{template!r}: {error}") from error
+    return [text for text in texts if text]
+
+
+def _phrases(
+    path: Path, topic: Topic, dialect: str, rules: Mapping[str, Sentence], codes: frozenset[str]
+) -> list[Phrase]:
+    found = []
+    for code, templates in _read(path).items():
+        if code not in codes:
+            raise GrammarError(f"{path}: unknown entry {code!r}; known: {', '.join(sorted(codes))}")
+        if not isinstance(templates, list):
+            raise GrammarError(f"{path}: {code}: a list of templates is needed")
+        for template in templates:
+            try:
+                texts = expand(template, rules)
+            except GrammarError as error:
+                raise GrammarError(f"{path}: {code}: {error}") from error
+            found += [Phrase(text, topic, code, dialect) for text in texts]
+    return found
+
+
+def _times(path: Path) -> TimeWords:
+    words: dict[str, dict[str, tuple[str, ...]]] = {}
+    for name, value in _read(path).items():
+        entries = value if isinstance(value, dict) else {"": value}
+        words[name] = {
+            str(key): tuple(han(text) for word in listed for text in expand(word, {}))
+            for key, listed in entries.items()
+        }
+    return words
+
+
+def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
+    """Reads one dialect's folder.
+
+    Raises GrammarError naming the file and the entry that is wrong.
+    """
+    about = _read(folder / "dialect.yaml")
+    frames = _read(folder / "frames.yaml")
+    name = folder.name
+    try:
+        rules = {k: parse_sentence(v) for k, v in _read(folder / "rules.yaml").items()}
+        pronunciation = Pronunciation(
+            about.get("sounds") or {},
+            _read(folder / "readings.yaml"),
+            _read(folder / "lexicon.yaml"),
+        )
+    except (HassilError, ValueError, KeyError) as error:
+        raise GrammarError(f"{folder}: {error}") from error
+    acts = frozenset(str(act) for act in Act)
+    stars = frozenset("12345")
+    phrases = (
+        _phrases(folder / "services.yaml", Topic.SERVICE, name, rules, services)
+        + _phrases(folder / "acts.yaml", Topic.ACT, name, rules, acts)
+        + _phrases(folder / "ratings.yaml", Topic.RATING, name, rules, stars)
+        + [Phrase(han(t), Topic.EVERYDAY, "", name) for t in frames.get("everyday", ())]
+    )
+    return Dialect(
+        name=name,
+        spoken_name=str(about.get("spoken_name", name)),
+        base=str(about.get("base") or ""),
+        pronunciation=pronunciation,
+        phrases=tuple(dict.fromkeys(phrases)),
+        frames=tuple(t for frame in frames.get("frames", ()) for t in expand(frame, rules)),
+        times=_times(folder / "times.yaml"),
+    )
+
+
+def load(root: Path) -> Grammar:
+    """Reads every dialect below `root` (a folder with a dialect.yaml), with catalog.yaml's codes.
+
+    Raises GrammarError naming what is wrong.
+    """
+    services = frozenset(_read(root / "catalog.yaml"))
+    folders = sorted(
+        (path.parent for path in root.glob("*/dialect.yaml")),
+        key=lambda folder: (folder.name != MANDARIN, folder.name),
+    )
+    if not folders or folders[0].name != MANDARIN:
+        raise GrammarError(f"{root}: no grammar for {MANDARIN}; is this the grammars/ folder?")
+    return Grammar({f.name: load_dialect(f, services) for f in folders})

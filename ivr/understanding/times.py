@@ -1,0 +1,209 @@
+"""Times by sound: the words for days, parts of the day and the clock, put together to a When."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+import numpy as np
+
+from ivr.understanding.grammar import Dialect, Grammar, TimeWords
+from ivr.understanding.pronunciation import Pronunciation
+from ivr.understanding.spotting import Entry, Spotter, character_weights, weigh
+from ivr.understanding.syllables import Syllable
+from ivr.understanding.when import Part, When
+
+CLEAR = 0.74
+"""Share of its weight a time word must reach to count when a time was asked for."""
+CERTAIN = 0.84
+"""The same when it was not asked for and stands beside something else."""
+
+NUMERALS = ("零", "一", "二", "三", "四", "五", "六", "七", "八", "九")
+
+
+def numeral(number: int) -> str:
+    """A number from 0 to 99 as it is said."""
+    tens, ones = divmod(number, 10)
+    if not tens:
+        return NUMERALS[ones]
+    return ("" if tens == 1 else NUMERALS[tens]) + "十" + (NUMERALS[ones] if ones else "")
+
+
+def _spoken(number: int) -> tuple[str, ...]:
+    return (numeral(number), "两") if number == 2 else (numeral(number),)
+
+
+def _phrases(words: TimeWords) -> Iterator[tuple[str, str]]:
+    """Pairs of label and text for everything a dialect's words can build."""
+    for offset, texts in words.get("day", {}).items():
+        yield from ((f"day:{offset}", text) for text in texts)
+    for part, texts in words.get("part", {}).items():
+        yield from ((f"part:{part}", text) for text in texts)
+    yield from (("asap:", text) for text in words.get("asap", {}).get("", ()))
+    week_words = words.get("week_word", {}).get("", ())
+    for weekday, names in words.get("weekday", {}).items():
+        for name in names:
+            for week_word in week_words:
+                yield f"weekday:{weekday}", week_word + name
+                for week, prefixes in words.get("week", {}).items():
+                    for prefix in prefixes:
+                        yield f"weekday:{weekday}:{week}", prefix + week_word + name
+    for weekday, texts in words.get("weekend", {}).items():
+        yield from ((f"weekday:{weekday}", text) for text in texts)
+    dates = words.get("date_word", {}).get("", ())
+    for day in range(1, 32):
+        yield from ((f"date:{day}", numeral(day) + word) for word in dates)
+    for month in range(1, 13):
+        for word in words.get("month_word", {}).get("", ()):
+            yield from ((f"month:{month}", said + word) for said in _spoken(month))
+    hour_words = words.get("hour_word", {}).get("", ())
+    for hour in range(1, 25):
+        for said in _spoken(hour):
+            for word in hour_words:
+                yield f"clock:{hour}:0", said + word
+                if len(word) > 1:  # 九点半, not 九点钟半
+                    continue
+                for half in words.get("half", {}).get("", ()):
+                    yield f"clock:{hour}:30", said + word + half
+                for minute, quarters in words.get("quarter", {}).items():
+                    for quarter in quarters:
+                        yield f"clock:{hour}:{minute}", said + word + quarter
+                for minute in (10, 20, 30, 40, 50):
+                    yield f"clock:{hour}:{minute}", said + word + numeral(minute)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One time word in an utterance."""
+
+    label: str
+    score: float
+    clarity: float
+    """Share of the phrase's weight that was heard, up to 1."""
+    dialect: str
+    start: int
+    end: int
+    """Syllables [start, end) of the utterance."""
+
+
+def _pronunciations(grammar: Grammar) -> Iterator[tuple[Dialect, Pronunciation]]:
+    """Each dialect's words in its own sounds, and as the recogniser's Mandarin would read them."""
+    mandarin = Pronunciation()
+    for dialect in grammar.dialects.values():
+        yield dialect, dialect.pronunciation
+        if dialect.pronunciation.own:
+            yield dialect, mandarin
+
+
+class TimeSpotter:
+    """All time words of all dialects, ready to be looked for."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        phrases: dict[tuple[str, str], None] = {}
+        entries: dict[tuple[str, object], Entry] = {}
+        mandarin_words = next(iter(grammar.dialects.values())).times
+        for dialect, pronunciation in _pronunciations(grammar):
+            own = {**mandarin_words, **dialect.times}
+            for words in (dialect.times, own):
+                for label, text in _phrases(words):
+                    phrases[label, text] = None
+                    readings = tuple(pronunciation.read(text))
+                    key = (label, readings)
+                    entries.setdefault(key, Entry(label, dialect.name, text, readings))
+        groups: dict[str, list[str]] = {}
+        for label, text in phrases:
+            groups.setdefault(label, []).append(text)
+        weights = character_weights(groups)
+        listed = list(entries.values())
+        self._spotter = Spotter(listed, [weigh(e.text, weights, floor=0.3) for e in listed])
+
+    def prepare(self, syllables: Sequence[Syllable]) -> None:
+        self._spotter.prepare(syllables)
+
+    def find(self, heard: Sequence[Syllable], clarity: float) -> list[Found]:
+        """The time words in an utterance that do not overlap, the fullest first."""
+        scores = self._spotter.spot(heard)
+        shares = scores / self._spotter.total
+        promising = np.flatnonzero(shares >= clarity)
+        ranked = promising[np.argsort(-(scores[promising] * shares[promising]), kind="stable")]
+        taken: list[Found] = []
+        fields: set[str] = set()
+        for index in ranked[:60]:
+            entry = self._spotter.entries[index]
+            name = entry.label.split(":")[0]
+            kind = "day" if name in ("weekday", "date") else name
+            if kind in fields:
+                continue
+            start, end = self._spotter.span(int(index), heard)
+            if any(start < found.end and found.start < end for found in taken):
+                continue
+            fields.add(kind)
+            taken.append(
+                Found(entry.label, float(scores[index]), float(shares[index]), entry.dialect,
+                      start, end)
+            )  # fmt: skip
+        return taken
+
+
+def on_the_clock(hour: int, minute: int, part: Part | None) -> time:
+    """The 24-hour time of a spoken hour; without a part of the day, 1 to 6 are afternoon."""
+    hour %= 24
+    if hour <= 12:
+        if part in (Part.AFTERNOON, Part.EVENING):
+            hour = hour % 12 + 12
+        elif part is Part.NIGHT:
+            hour = hour % 12 + (12 if 5 <= hour < 12 else 0)
+        elif part is Part.NOON:
+            hour = hour + 12 if hour < 10 else hour
+        elif part is None and 1 <= hour <= 6:
+            hour += 12
+    return time(hour, minute)
+
+
+def _weekday(today: date, weekday: int, week: int | None) -> date:
+    if week is None:  # the next one; said on the day itself, the one in a week
+        return today + timedelta(days=(weekday - today.isoweekday() - 1) % 7 + 1)
+    monday = today - timedelta(days=today.isoweekday() - 1)
+    day = monday + timedelta(days=7 * week + weekday - 1)
+    return day if day >= today else day + timedelta(days=7)
+
+
+def _date(today: date, month: int | None, day: int) -> date | None:
+    """The next such day of the month; None if there is none within a year (二月三十号)."""
+    for ahead in range(13):
+        year, number = divmod(today.year * 12 + today.month - 1 + ahead, 12)
+        if month is not None and number + 1 != month:
+            continue
+        try:
+            candidate = date(year, number + 1, day)
+        except ValueError:
+            continue
+        if candidate >= today:
+            return candidate
+    return None
+
+
+def to_when(found: Sequence[Found], now: datetime) -> When | None:
+    """Puts the words together; None if they name no time."""
+    values = {f.label.split(":")[0]: f.label.split(":")[1:] for f in found}
+    today = now.date()
+    if "asap" in values and not values.keys() & {"day", "weekday", "date", "part", "clock"}:
+        return When(asap=True)
+    day: date | None = None
+    if "day" in values:
+        day = today + timedelta(days=int(values["day"][0]))
+    elif "weekday" in values:
+        weekday, *week = values["weekday"]
+        day = _weekday(today, int(weekday), int(week[0]) if week else None)
+    elif "date" in values:
+        month = int(values["month"][0]) if "month" in values else None
+        day = _date(today, month, int(values["date"][0]))
+    part = Part(values["part"][0]) if "part" in values else None
+    clock = None
+    if "clock" in values:
+        hour, minute = (int(value) for value in values["clock"])
+        clock = on_the_clock(hour, minute, part)
+    if day is None and part is None and clock is None:
+        return None
+    return When(day=day, part=part, clock=clock)
