@@ -59,6 +59,8 @@ class Endpointing:
         self.silent_windows = 0
         """Windows since the last speech of this turn; all windows since `reset` while quiet."""
         self._evidence = 0.0
+        self.note_ms: int | None = None
+        """Where a voice note is awaited, its longest length; its pauses may be longer, too."""
         self._unfinished = False
         self._paused = False
 
@@ -124,7 +126,7 @@ class Endpointing:
 
     def _speaking(self, speech: bool, level_db: float) -> Signal | None:
         self.turn_windows += 1
-        if self.turn_windows * WINDOW_MS >= self._settings.max_turn_ms:
+        if self.turn_windows * WINDOW_MS >= (self.note_ms or self._settings.max_turn_ms):
             self.phase = Phase.ENDED
             return Signal.ENDED
         if speech:
@@ -148,6 +150,6 @@ class Endpointing:
 
     @property
     def _end_ms(self) -> int:
-        if self._unfinished:
+        if self._unfinished or self.note_ms:
             return self._settings.unfinished_silence_ms
         return self._settings.end_silence_ms

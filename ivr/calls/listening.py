@@ -55,9 +55,10 @@ class Listening:
         """Whether the caller has been silent for as long as an answer may take."""
         return self._quiet_ms >= self._answer_timeout_ms
 
-    def restart(self) -> None:
-        """Waits for the next turn, with the full time for an answer."""
+    def restart(self, note_ms: int | None = None) -> None:
+        """Waits for the next turn, with the full time for an answer. note_ms: Endpointing's."""
         self.turn.reset()
+        self.turn.note_ms = note_ms
         self._quiet_ms = 0
 
     def played(self, frame: Sound) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from audio.recogniser import Hypothesis, Recogniser, Samples
+from ivr.calls import metrics
 
 TIMEOUT_S = 6.0
 """A caller does not wait longer for an answer; the engine takes 0.3 s when the machine is idle."""
@@ -148,9 +149,9 @@ class Recognition:
         except Exception as error:  # whatever an engine does, the next caller needs the thread
             log.exception("recogniser failed", engine=self._engine.name)
             failure = f"{type(error).__name__}: {error}"
-        return Recognised(
-            hypotheses, failure, began - job.created, engine_s=time.monotonic() - began
-        )
+        engine_s = time.monotonic() - began
+        metrics.RECOGNITION.observe(engine_s)
+        return Recognised(hypotheses, failure, began - job.created, engine_s)
 
 
 def _deliver(job: Job, result: Recognised) -> None:

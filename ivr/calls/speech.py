@@ -13,6 +13,8 @@ from audio.recogniser import TELEPHONE_HZ
 from audio.synthesiser import Speech, SynthesiserError
 from ivr.dialogue.step import Piece
 
+FILLER = Piece("请稍等。")
+"""Said when an answer takes long; part of what is made at set-up."""
 SLOW = 0.7
 """Speed after 慢一点."""
 QUEUE_LIMIT = 100

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from store.models import Next
+
 CONNECT_S = 30.0
 """An admitted call connects within milliseconds; one that does not has hung up."""
 KEEP_S = 300.0
@@ -23,12 +25,6 @@ NEXT_WAIT_S = 1.0
 class Admit(StrEnum):
     AGENT = "agent"
     QUEUE = "queue"
-
-
-class Next(StrEnum):
-    HANGUP = "hangup"
-    OPERATOR = "operator"
-    EMERGENCY = "emergency"
 
 
 @dataclass(slots=True)

@@ -10,8 +10,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from ivr.telephony import admission as admissions
-from ivr.telephony.admission import Admission, Next
+from ivr.telephony.admission import Admission
 from ivr.telephony.http import make_app
+from store.models import Next
 
 SECRET = {"X-Yihu-Secret": "s3cret"}
 

@@ -1,0 +1,578 @@
+"""One call from its first frame to its last.
+
+Two tasks: one takes frames as they come and never waits; the other talks. Between them is a queue
+of what has happened. While the caller may have finished, the answer is already worked out on that
+chance (`_think`), up to its sound, so that it goes out the moment the silence is long enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import numpy as np
+import structlog
+
+from audio.recogniser import Hypothesis
+from audio.synthesiser import Speech, SynthesiserError
+from ivr.calls import metrics
+from ivr.calls.endpointing import Signal
+from ivr.calls.ledger import Ledger, TurnRecord
+from ivr.calls.listening import Listening, Vad
+from ivr.calls.recognition import Job, Recognised, Recognition
+from ivr.calls.speech import FILLER, SpeechMaker
+from ivr.calls.unfinished import sounds_unfinished
+from ivr.catalog import Item
+from ivr.config import Settings
+from ivr.dialogue import conversation
+from ivr.dialogue.pieces import caller_pieces
+from ivr.dialogue.prompts import Prompts, plain
+from ivr.dialogue.state import Conversation, Step
+from ivr.dialogue.step import (
+    Book,
+    Booked,
+    BookingFailed,
+    Digit,
+    Event,
+    Hangup,
+    Heard,
+    NoteRecorded,
+    Piece,
+    RecordNote,
+    Say,
+    Silence,
+    ToEmergency,
+    ToOperator,
+)
+from ivr.telephony import audiosocket
+from ivr.telephony.admission import Admission
+from ivr.telephony.audiosocket import FRAME_SAMPLES, Audio, Line
+from ivr.telephony.playout import Played, Playout
+from ivr.understanding.grammar import Grammar
+from ivr.understanding.meaning import EMERGENCY, Act, Meaning, State
+from store.database import Store, StoreError
+from store.models import Next, Outcome
+from store.privacy import mask_phone
+
+FILLER_AFTER_S = 1.5
+"""Waiting longer for an answer than this, an elder thinks that the line is dead."""
+MISSING_FRAMES = 25
+"""Frames (0.5 s) without sound from the line, after which it counts as silence: a gateway that
+suppresses silence sends nothing, and the time for an answer passes all the same."""
+HAPPENED_LIMIT = 200
+"""What may have happened and not been looked at; only a storm of keys gets there."""
+GOODBYE_LIMIT_S = 20.0
+"""The last prompt of a call is over by then, whatever happens to it."""
+SHORTEST_TURN_MS = 400
+"""A sound without words in it that is shorter than this is taken for a cough and passed over."""
+
+Understand = Callable[[Sequence[Hypothesis], State, Grammar, datetime], Meaning]
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all calls share."""
+
+    settings: Settings
+    store: Store
+    admission: Admission
+    recognition: Recognition
+    speech: SpeechMaker
+    make_vad: Callable[[], Vad]
+    understand: Understand
+    grammar: Grammar
+    catalog: Mapping[str, Item]
+    prompts: Prompts
+
+    def now(self) -> datetime:
+        """Site time."""
+        return datetime.now(self.settings.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What would be done if the turn were over now."""
+
+    recognised: Recognised
+    meaning: Meaning | None = None
+    """None where nothing was said, or the engine failed."""
+    step: Step | None = None
+    sound: Speech | None = None
+    """Of the step's first prompt."""
+    understood_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Thought:
+    """An answer being worked out, on the chance that the turn is over."""
+
+    job: Job
+    task: asyncio.Task[None] | None = None
+    answer: Answer | None = None
+    failed: Exception | None = None
+
+    def drop(self) -> None:
+        self.job.drop()
+        if self.task is not None:
+            self.task.cancel()
+
+
+class Passed(StrEnum):
+    """What happens because nothing else does."""
+
+    ANSWER_TIME = "answer time"
+    """The caller has said nothing for as long as an answer may take."""
+    PATIENCE = "patience"
+    """The caller has waited for our answer for so long that something must be said."""
+
+
+What = Signal | audiosocket.Digit | Thought | Passed
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something on the line, in one of the caller's turns; of an earlier turn it is stale."""
+
+    turn: int
+    what: What
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How the agent lets go of a call."""
+
+    next: Next
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Answering:
+    """A turn of the caller's on its way to our answer."""
+
+    kind: str
+    heard: str = ""
+    said: list[str] = field(default_factory=list)
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    answer: Answer | None = None
+    ended_at: float | None = None
+    """Loop time of the last speech."""
+
+
+async def answer_call(site: Site, line: Line) -> None:
+    """Carries one call; the handler of the AudioSocket server."""
+    with structlog.contextvars.bound_contextvars(call=str(line.uuid)):
+        await _Call(site, line).run()
+
+
+class _Call:
+    def __init__(self, site: Site, line: Line) -> None:
+        self._site = site
+        self._line = line
+        self._loop = asyncio.get_running_loop()
+        phone = site.admission.caller(line.uuid)
+        settings = site.settings
+        self._ledger = Ledger(
+            site.store, line.uuid, phone, site.catalog, settings.subsidised_percent, site.now
+        )
+        self._listening = Listening(site.make_vad(), settings.turn)
+        self._playout = Playout(self._send)
+        self._happened: asyncio.Queue[Happened] = asyncio.Queue(HAPPENED_LIMIT)
+        self._background: set[asyncio.Task[Any]] = set()
+        """Thoughts and writings; all are done before the call is let go of."""
+        self._turn = 0
+        """Counts what we wait for; each thing that happens belongs to one."""
+        self._records = 0
+        self._unheard_frames = 0
+        self._timed_out = False
+        self._bargeable = True
+        self._filling = False
+        """Whether what is playing is the request to wait, which is said to its end."""
+        self._interrupted = False
+        """Whether the caller's voice has cut off the prompt of this turn."""
+        self._playing: asyncio.Future[Played] | None = None
+        self._thought: Thought | None = None
+        self._noting = False
+        """Whether the next turn is a voice note."""
+        self._said_time = ""
+        self._orders: list[int] = []
+        self._state: Conversation | None = None
+        log.info("call", phone=mask_phone(phone))
+
+    async def run(self) -> None:
+        metrics.CALLS.inc()
+        with metrics.IN_PROGRESS.track_inprogress():
+            end = End(Next.OPERATOR, Outcome.FAILED, "agent stopped")
+            name = f"call {self._line.uuid}"
+            listen = asyncio.create_task(self._listen(), name=f"{name}: listening")
+            talk = asyncio.create_task(self._talk(), name=f"{name}: talking")
+            try:
+                self._playout.start()
+                await asyncio.wait({listen, talk}, return_when=asyncio.FIRST_COMPLETED)
+                end = await self._outcome(listen, talk)
+            finally:
+                await self._let_go(end, listen, talk)
+
+    async def _outcome(self, listen: asyncio.Task[None], talk: asyncio.Task[End]) -> End:
+        for task in (listen, talk):
+            if task.done() and (failed := task.exception()) is not None:
+                log.error("call failed", exc_info=failed)
+                await self._apologise()
+                return End(Next.OPERATOR, Outcome.FAILED, type(failed).__name__)
+        if talk.done():
+            return talk.result()
+        return End(Next.HANGUP, Outcome.ABANDONED, self._line.ended or "")
+
+    async def _let_go(self, end: End, *tasks: asyncio.Task[Any]) -> None:
+        """Leaves nothing behind: no task, no socket, no half-written record."""
+        admission, uuid = self._site.admission, self._line.uuid
+        if end.next is Next.EMERGENCY:  # nothing is worth waiting for
+            admission.leave(uuid, end.next)
+            self._line.hang_up()
+        self._drop_thought()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if end.outcome is Outcome.ABANDONED and self._orders:
+            end = replace(end, outcome=Outcome.ORDERED)
+        known = self._state.known if self._state else {}
+        try:
+            await self._written(self._ledger.end(end.outcome, end.next, end.reason, known))
+        except StoreError as error:
+            log.error("the call's end is not recorded", error=str(error))
+        finally:
+            metrics.OUTCOMES.labels(end.outcome).inc()
+            metrics.LATE_FRAMES.inc(self._playout.late_frames)
+            log.info("call over", outcome=end.outcome, next=end.next, reason=end.reason)
+            self._playout.stop()
+            if end.next is not Next.EMERGENCY:
+                # Where the line ended on Asterisk's side and the dialplan asks all the same, the
+                # caller is still there.
+                admission.leave(uuid, end.next if self._line.ended is None else Next.OPERATOR)
+                self._line.hang_up()
+
+    async def _written(self, writing: Coroutine[Any, Any, T]) -> T:
+        """Waits for the store; what has begun is finished even if the caller hangs up."""
+        return await asyncio.shield(self._start(writing, "writing"))
+
+    def _start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=f"call {self._line.uuid}: {name}")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def _apologise(self) -> None:
+        """Says that a human comes now, if that can still be said."""
+        if self._line.ended is not None:
+            return
+        self._playout.clear()
+        sound = self._site.speech.ready(self._site.prompts.say("to_operator_failed"))
+        if sound is not None:
+            await asyncio.wait({self._playout.play(sound)}, timeout=GOODBYE_LIMIT_S)
+
+    # --- what comes in and goes out; nothing here waits ---
+
+    def _send(self, frame: bytes) -> None:
+        self._line.send(Audio(frame))
+        self._listening.played(np.frombuffer(frame, "<i2"))
+        self._unheard_frames += 1
+        if self._unheard_frames > MISSING_FRAMES:
+            self._hear(np.zeros(FRAME_SAMPLES, np.int16))
+
+    async def _listen(self) -> None:
+        """Until the line ends."""
+        async for frame in self._line:
+            match frame:
+                case Audio(data):
+                    self._unheard_frames = 0
+                    self._hear(np.frombuffer(data, "<i2"))
+                case audiosocket.Digit():
+                    self._playout.clear()
+                    self._put(frame)
+
+    def _hear(self, samples: Speech) -> None:
+        for signal in self._listening.heard(samples, speaking=self._playout.playing):
+            if signal is Signal.STARTED and self._playout.playing and self._bargeable:
+                self._interrupted = True
+                self._playout.clear()
+            self._put(signal)
+        if self._listening.timed_out and not self._timed_out:
+            self._timed_out = True
+            self._put(Passed.ANSWER_TIME)
+
+    def _put(self, what: What) -> None:
+        try:
+            self._happened.put_nowait(Happened(self._turn, what))
+        except asyncio.QueueFull:
+            log.warning("too much happens on the line", dropped=str(what))
+
+    def _next_turn(self) -> None:
+        """From here on a new turn of the caller's is waited for; what was before is stale."""
+        self._turn += 1
+        self._timed_out = False
+        self._interrupted = False
+        self._drop_thought()
+        self._listening.restart()
+
+    # --- the conversation ---
+
+    async def _talk(self) -> End:
+        site = self._site
+        try:
+            caller = await self._written(self._ledger.begin())
+        except StoreError as error:  # an order could not be kept either
+            log.error("the call is not recorded", error=str(error))
+            await self._apologise()
+            return End(Next.OPERATOR, Outcome.FAILED, "store")
+        site.speech.prepare(caller_pieces(caller))
+        answering = Answering("start")
+        step = conversation.begin(caller, site.catalog, site.prompts, site.now())
+        end = await self._do(step, answering)
+        while end is None:
+            event, answering = await self._event()
+            if not self._filling:
+                self._playout.clear()
+            self._next_turn()
+            assert self._state is not None
+            ready = answering.answer
+            if ready is not None and ready.step is not None and isinstance(event, Heard):
+                step = ready.step
+            else:
+                step = conversation.advance(self._state, event)
+            end = await self._do(step, answering)
+        return end
+
+    async def _event(self) -> tuple[Event, Answering]:
+        """Waits for what the caller does next."""
+        over_at: float | None = None
+        filler: asyncio.TimerHandle | None = None
+        try:
+            while True:
+                happened = await self._happened.get()
+                if happened.turn != self._turn:
+                    continue
+                match happened.what:
+                    case audiosocket.Digit(key):
+                        return Digit(key, self._site.now()), Answering("digit", heard=key)
+                    case Signal.PAUSED:
+                        self._think(final=False)
+                    case Signal.RESUMED:
+                        self._drop_thought()
+                    case Signal.ENDED:
+                        over_at = self._loop.time() - self._listening.turn.silence_ms / 1000
+                        if self._thought is None:
+                            self._think(final=True)
+                        else:
+                            self._site.recognition.promote(self._thought.job)
+                        filler = self._loop.call_later(FILLER_AFTER_S, self._put, Passed.PATIENCE)
+                    case Passed.ANSWER_TIME if over_at is None:
+                        return Silence(), Answering("silence")
+                    case Passed.PATIENCE:
+                        self._fill()
+                if over_at is not None and self._thought is not None:
+                    if self._thought.failed is not None:
+                        raise self._thought.failed
+                    if self._thought.answer is not None:
+                        heard = await self._heard(self._thought.answer, over_at)
+                        if heard is not None:
+                            return heard
+                        over_at = None
+                        if filler is not None:
+                            filler.cancel()
+        finally:
+            if filler is not None:
+                filler.cancel()
+
+    async def _heard(self, answer: Answer, over_at: float) -> tuple[Event, Answering] | None:
+        """A turn that is over, as an event; None where it was no more than a noise."""
+        turn = self._listening.turn
+        speech = self._listening.utterance()
+        text = next((h.text for h in answer.recognised.hypotheses), "")
+        answering = Answering("heard", text, answer=answer, ended_at=over_at)
+        answering.stages_ms["recognise"] = answer.recognised.engine_s * 1000
+        answering.stages_ms["recogniser_queue"] = answer.recognised.waited_s * 1000
+        answering.stages_ms["understand"] = answer.understood_s * 1000
+        if self._noting:
+            return await self._noted(answer, answering, speech)
+        if answer.meaning is None:
+            spoken_ms = len(speech) / 8 - self._site.settings.turn.preroll_ms
+            noise = not answer.recognised.failure and not self._interrupted
+            if noise and spoken_ms < SHORTEST_TURN_MS:
+                turn.reset()
+                self._drop_thought()
+                return None
+            return Silence(), answering
+        if answer.meaning.when is not None:
+            self._said_time = answer.meaning.text
+        return Heard(answer.meaning, self._site.now()), answering
+
+    async def _noted(
+        self, answer: Answer, answering: Answering, speech: Speech
+    ) -> tuple[Event, Answering]:
+        """The turn is a voice note, unless it is a cry for help or for a human."""
+        meaning = answer.meaning
+        if meaning is not None and meaning.code in (EMERGENCY, Act.OPERATOR):
+            return Heard(meaning, self._site.now()), answering
+        answering.kind = "note"
+        answering.answer = replace(answer, step=None)
+        if self._orders and len(speech):
+            folder = self._site.settings.recordings
+            try:
+                await self._written(self._ledger.note(self._orders[-1], folder, speech))
+            except (StoreError, OSError) as error:
+                log.error("the voice note is not kept", error=str(error))
+                return NoteRecorded(0.0), answering
+        return NoteRecorded(len(speech) / 8000), answering
+
+    def _think(self, *, final: bool) -> None:
+        """Starts to work out the answer to what has been said so far."""
+        assert self._state is not None
+        self._drop_thought()
+        samples = self._listening.utterance().astype(np.float32) / 32768.0
+        job = self._site.recognition.submit(samples, self._state.prompt_text, final=final)
+        self._thought = Thought(job)
+        self._thought.task = self._start(self._work_out(self._thought, self._state), "thinking")
+
+    async def _work_out(self, thought: Thought, state: Conversation) -> None:
+        try:
+            thought.answer = await self._answer(thought.job, state)
+        except Exception as error:  # raised where the answer is needed, if it is
+            thought.failed = error
+        self._put(thought)
+
+    async def _answer(self, job: Job, state: Conversation) -> Answer:
+        site = self._site
+        recognised = await site.recognition.result(job)
+        if not any(hypothesis.text for hypothesis in recognised.hypotheses):
+            return Answer(recognised)
+        began = time.monotonic()
+        now = site.now()
+        meaning = await asyncio.to_thread(
+            site.understand, recognised.hypotheses, state.question, site.grammar, now
+        )
+        understood_s = time.monotonic() - began
+        if sounds_unfinished(recognised.hypotheses[0].text, site.grammar):
+            self._listening.turn.unfinished()
+        step = conversation.advance(state, Heard(meaning, now))
+        sound = None
+        if step.actions and isinstance(step.actions[0], Say):
+            say = step.actions[0]
+            sound = await site.speech.speech(say.pieces, slow=say.slow)
+        return Answer(recognised, meaning, step, sound, understood_s)
+
+    def _drop_thought(self) -> None:
+        if self._thought is not None:
+            self._thought.drop()
+            self._thought = None
+
+    def _fill(self) -> None:
+        sound = self._site.speech.ready((FILLER,))
+        if sound is not None and not self._playout.playing:
+            self._bargeable = False
+            self._filling = True
+            self._playout.play(sound)
+
+    # --- what the conversation wants done ---
+
+    async def _do(self, step: Step, answering: Answering) -> End | None:
+        """Does the step, and those that follow from it; the end of the call if that is it."""
+        self._state = step.state
+        self._noting = False
+        end: End | None = None
+        following: Event | None = None
+        sound = answering.answer.sound if answering.answer else None
+        for action in step.actions:
+            match action:
+                case Say():
+                    await self._say(action, sound, answering)
+                    sound = None
+                case Book():
+                    following = await self._book(action)
+                case RecordNote(max_seconds):
+                    self._noting = True
+                    self._listening.restart(note_ms=round(max_seconds * 1000))
+                case Hangup():
+                    outcome = Outcome.ORDERED if self._orders else Outcome.ABANDONED
+                    end = End(Next.HANGUP, outcome, "goodbye")
+                case ToOperator(reason):
+                    end = End(Next.OPERATOR, Outcome.OPERATOR, reason)
+                case ToEmergency():
+                    end = End(Next.EMERGENCY, Outcome.EMERGENCY, EMERGENCY)
+        if following is not None:
+            answering.answer = replace(answering.answer, sound=None) if answering.answer else None
+            return await self._do(conversation.advance(step.state, following), answering)
+        await self._record(answering)
+        if end is not None and self._playing is not None:
+            await asyncio.wait({self._playing}, timeout=GOODBYE_LIMIT_S)
+        return end
+
+    async def _say(self, say: Say, sound: Speech | None, answering: Answering) -> None:
+        if sound is None:
+            sound = await self._sound(say.pieces, slow=say.slow)
+        self._filling = False
+        self._bargeable = say.bargeable
+        self._playing = self._playout.play(sound)
+        answering.said.append(plain(say.pieces))
+        if answering.ended_at is not None and "first_frame" not in answering.stages_ms:
+            latency_s = self._loop.time() - answering.ended_at
+            answering.stages_ms["first_frame"] = latency_s * 1000
+            metrics.LATENCY.observe(latency_s)
+
+    async def _sound(self, pieces: tuple[Piece, ...], *, slow: bool) -> Speech:
+        """The prompt's sound; the caller is asked to wait if that takes long."""
+        sound = self._site.speech.ready(pieces, slow=slow)
+        if sound is not None:
+            return sound
+        filler = self._loop.call_later(FILLER_AFTER_S, self._fill)
+        try:
+            return await self._site.speech.speech(pieces, slow=slow)
+        except SynthesiserError:
+            if not slow:
+                raise
+            return await self._site.speech.speech(pieces)
+        finally:
+            filler.cancel()
+
+    async def _book(self, book: Book) -> Event:
+        try:
+            return Booked(await self._written(self._commit(book)))
+        except StoreError as error:
+            log.error("the order is not booked", error=str(error))
+            return BookingFailed()
+
+    async def _commit(self, book: Book) -> int:
+        order = await self._ledger.book(book, self._said_time)
+        self._orders.append(order)
+        metrics.ORDERS.inc()
+        return order
+
+    async def _record(self, answering: Answering) -> None:
+        assert self._state is not None
+        answer = answering.answer
+        record = TurnRecord(
+            index=self._records,
+            kind=answering.kind,
+            said="".join(answering.said),
+            started_at=self._site.now(),
+            heard=answering.heard,
+            hypotheses=answer.recognised.hypotheses if answer else (),
+            meaning=answer.meaning if answer else None,
+            stages_ms=answering.stages_ms,
+        )
+        self._records += 1
+        metrics.TURNS.labels(answering.kind).inc()
+        log.info(
+            "turn", kind=answering.kind, code=str(record.meaning.code) if record.meaning else ""
+        )
+        try:
+            await self._written(self._ledger.turn(record, self._state.known))
+        except StoreError as error:  # the conversation is worth more than its record
+            log.error("the turn is not recorded", error=str(error))

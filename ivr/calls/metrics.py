@@ -1,0 +1,22 @@
+"""What monitoring sees of the calls; times in seconds."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CALLS = Counter("yihu_calls", "Calls that reached the agent.")
+IN_PROGRESS = Gauge("yihu_calls_in_progress", "Calls the agent is talking to.")
+OUTCOMES = Counter("yihu_call_outcomes", "Calls by how they ended.", ["outcome"])
+TURNS = Counter("yihu_turns", "What callers did: heard, digit, silence, note.", ["kind"])
+ORDERS = Counter("yihu_orders", "Orders booked.")
+LATE_FRAMES = Counter("yihu_late_frames", "Frames of sound a caller had to wait for.")
+LATENCY = Histogram(
+    "yihu_answer_seconds",
+    "From the end of the caller's speech to the first frame of the answer.",
+    buckets=(0.5, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0),
+)
+RECOGNITION = Histogram(
+    "yihu_recognition_seconds",
+    "Work of the recogniser on one utterance.",
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0, 6.0),
+)
