@@ -20,6 +20,7 @@ def make_recogniser(
         folder = models.require(model, models_folder)
     except models.ModelError as error:
         raise RecogniserError(str(error)) from error
+    recogniser: Recogniser
     if engine == "whisper":
         from audio.whisper import WhisperRecogniser
 

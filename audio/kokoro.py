@@ -1,0 +1,76 @@
+"""Kokoro-82M: the voice of the prompts. Made at 24 kHz, given as telephone speech."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from audio.pronunciation import phonemes
+from audio.recogniser import TELEPHONE_HZ, Samples
+from audio.sound import levelled, resample, speech_edges, to_speech
+from audio.synthesiser import Speech, SynthesiserError
+
+LEVEL_DB = -20.0
+PEAK_DB = -3.0
+
+
+class KokoroSynthesiser:
+    name = "kokoro"
+
+    def __init__(self, folder: Path, *, voice: str = "zf_xiaoxiao", threads: int = 2) -> None:
+        """Loads model and voice from a folder of `yihu models`. Raises SynthesiserError."""
+        import onnxruntime
+        from kokoro_onnx import Kokoro
+
+        voice_file = folder / "voices" / f"{voice}.bin"
+        if not voice_file.exists():
+            voices = ", ".join(sorted(path.stem for path in (folder / "voices").glob("*.bin")))
+            raise SynthesiserError(f"there is no voice {voice}: choose one of {voices}")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        # Waiting threads must not spin: the same cores answer calls meanwhile.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = next(folder.glob("*.onnx"))
+        style = np.fromfile(voice_file, np.float32).reshape(-1, 1, 256)
+        try:
+            session = onnxruntime.InferenceSession(
+                str(model), options, providers=["CPUExecutionProvider"]
+            )
+            with tempfile.NamedTemporaryFile(suffix=".npz") as voices_file:
+                # kokoro-onnx reads voices from a file only; it is not used after this
+                np.savez(voices_file, style)
+                voices_file.flush()
+                self._kokoro = Kokoro.from_session(session, voices_file.name)
+        except Exception as error:  # onnxruntime's errors have no common base class of their own
+            raise SynthesiserError(
+                f"{model} cannot be loaded ({error}): run `yihu models verify`"
+            ) from error
+        self._style = style
+        self.voice = voice
+        self.version = f"{model.stem}/kokoro-onnx-{importlib.metadata.version('kokoro-onnx')}/1"
+
+    def synthesise(self, text: str, *, speed: float) -> Speech:
+        sounds = phonemes(text)
+        if not sounds:
+            raise SynthesiserError(f"there is nothing to say in {text!r}")
+        try:
+            audio, rate = self._kokoro.create(
+                sounds, voice=self._style, speed=speed, is_phonemes=True
+            )
+        except (ValueError, IndexError, AssertionError) as error:
+            raise SynthesiserError(f"{text!r} cannot be spoken: {error}") from error
+        return for_telephone(resample(np.asarray(audio, np.float32), rate, TELEPHONE_HZ))
+
+
+def for_telephone(samples: Samples) -> Speech:
+    """Edges trimmed, one steady level, and a soft start and end so that joins do not click."""
+    start, end = speech_edges(samples, margin_ms=40, below_peak_db=40.0)
+    sound = levelled(samples[start:end], LEVEL_DB, PEAK_DB)
+    fade = min(len(sound) // 2, TELEPHONE_HZ // 100)
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    sound[:fade] *= ramp
+    sound[len(sound) - fade :] *= ramp[::-1]
+    return to_speech(sound)
