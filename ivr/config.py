@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; default SQLite in data_dir."""
     timezone: str = "Asia/Shanghai"
     log_level: str = "info"
-    subsidised_percent: int = Field(50, ge=0, le=100)
+    subsidised_percent: int = Field(default=50, ge=0, le=100)
     """Share of a price that an elder of the subsidised class (补助) pays."""
 
     sip: SipSettings = SipSettings()
