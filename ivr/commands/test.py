@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from audio.models import ModelError
 from ivr import supervisor
 from ivr.config import ROOT, load_settings
 from ivr.supervisor import SetupError
@@ -39,7 +40,7 @@ def test(
         install_test_libraries()
         supervisor.install_asterisk(settings, _say)
         supervisor.install_models(settings, _say)
-    except (SetupError, supervisor.models.ModelError) as error:
+    except (SetupError, ModelError) as error:
         _say(str(error))
         raise typer.Exit(1) from error
 

@@ -278,8 +278,14 @@ class Ami:
         )
         try:
             await asyncio.to_thread(client.connect)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(greeted.wait(), CONNECT_SECONDS)
+            greeting: asyncio.Future[Any] = asyncio.ensure_future(greeted.wait())
+            either: set[asyncio.Future[Any]] = {greeting, closed}
+            try:
+                await asyncio.wait(
+                    either, timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                greeting.cancel()
             if closed.done() or not greeted.is_set():
                 raise AmiError("what answers there is not Asterisk's manager interface")
             await self._ask("Login", self._login, {}, CONNECT_SECONDS)
