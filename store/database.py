@@ -1,0 +1,155 @@
+"""Opening the store: SQLite by default, PostgreSQL by URL, transactions, migrations, errors."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlmodel import Session, text
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+BUSY_MS = 5000
+"""How long a transaction waits for another one's lock: a call cannot wait longer."""
+MIGRATION_LOCK = 0x79696875
+"""PostgreSQL's advisory lock held while migrating ("yihu")."""
+BEGIN = "yihu_begin"
+"""Execution option: how SQLite begins transactions, DEFERRED for reading, IMMEDIATE to write."""
+
+
+class StoreError(Exception):
+    """The database did not do it, and nothing of it was kept; says which one and what to do."""
+
+
+class Conflict(StoreError):
+    """Someone else has written what may exist only once, or something it refers to is missing."""
+
+
+class Store:
+    """Transactions on one database. Blocking, for any thread; asyncio goes through to_thread."""
+
+    def __init__(self, url: str) -> None:
+        """Creates the file of an SQLite database (mode 0600) and its folder.
+
+        Raises StoreError when that cannot be done or the URL is none.
+        """
+        try:
+            self.url = make_url(url)
+            self._engine = _engine(self.url)
+        except ArgumentError as error:  # the URL may hold a password, so it is not shown
+            raise StoreError(
+                "database_url in the settings is not a database URL, such as"
+                " sqlite:////folder/file or postgresql+psycopg://user:password@host/name"
+            ) from error
+        self._writing = self._engine.execution_options(**{BEGIN: "IMMEDIATE"})
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent view. Raises StoreError."""
+        with self._explained(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """All of it is on disk when the block has ended, or none of it. Raises StoreError."""
+        with (
+            self._explained(),
+            Session(self._writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def migrate(self) -> None:
+        """Brings the schema up to date; several processes may do so at once. Raises StoreError."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        with self._explained(), self._writing.begin() as connection:
+            if self.url.get_backend_name() == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            raise Conflict(_explanation(self.url, error)) from error
+        except SQLAlchemyError as error:
+            raise StoreError(_explanation(self.url, error)) from error
+
+
+def open_store(url: str) -> Store:
+    """The store at `url` with its schema up to date. Raises StoreError."""
+    store = Store(url)
+    store.migrate()
+    return store
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        connect_args = {"connect_timeout": 5, "options": f"-c lock_timeout={BUSY_MS}"}
+        return create_engine(url, pool_pre_ping=True, pool_timeout=5, connect_args=connect_args)
+    if not url.database or url.database == ":memory:":
+        raise StoreError("the store needs a file: sqlite:////folder/file")
+    path = Path(url.database)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+    except OSError as error:
+        raise StoreError(f"the database {path} cannot be opened: {error.strerror}") from error
+    engine = create_engine(url, pool_timeout=5, connect_args={"timeout": BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where begin() says so
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # a transaction that will write takes its lock at once: one that began by reading could
+        # not wait for another writer, SQLite refuses it
+        how = connection.get_execution_options().get(BEGIN, "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {how}")
+
+    return engine
+
+
+def _explanation(url: URL, error: SQLAlchemyError) -> str:
+    shown = url.database if url.get_backend_name() == "sqlite" else url.render_as_string()
+    reason: object = error
+    if isinstance(error, DBAPIError):
+        reason = error.orig
+        name = str(getattr(error.orig, "sqlite_errorname", ""))
+        for prefix, remedy in _REMEDIES.items():
+            if name.startswith(prefix):
+                return f"the database {shown} {remedy} ({reason})"
+    return f"the database {shown}: {' '.join(str(reason).split())}"
+
+
+_REMEDIES = {
+    "SQLITE_BUSY": f"has been locked by another program for {BUSY_MS // 1000} s;"
+    " find it with `fuser` on that file, or try again",
+    "SQLITE_LOCKED": "is locked; try again",
+    "SQLITE_FULL": "has no room left: free space on its disk, then try again",
+    "SQLITE_IOERR": "cannot be read or written: check that its disk has room and is sound",
+    "SQLITE_READONLY": "is read-only: check who owns the file and its folder, and how the disk is"
+    " mounted",
+    "SQLITE_CANTOPEN": "cannot be opened: check who owns the file and its folder",
+    "SQLITE_CORRUPT": "is damaged: stop yihu and put a backup in its place",
+    "SQLITE_NOTADB": "is not a database: check database_url in the settings",
+}
+"""Beginning of SQLite's error name -> what is wrong and what to do."""
