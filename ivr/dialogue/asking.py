@@ -98,8 +98,8 @@ def _ask_part(state: Conversation, named: tuple[tuple[Piece, ...], ...]) -> Step
 
 
 def _which(state: Conversation, first: str, second: str) -> tuple[Piece, ...]:
-    first_spoken, second_spoken = _service(state, first), _service(state, second)
-    return state.prompts.say("which", first=first_spoken, second=second_spoken)
+    one, other = (Piece(state.catalog[code].short) for code in (first, second))
+    return state.prompts.say("which", first=(one,), second=(other,))
 
 
 def _service(state: Conversation, code: str) -> tuple[Piece, ...]:

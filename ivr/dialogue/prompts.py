@@ -10,7 +10,10 @@ from typing import Any
 
 import yaml
 
+from ivr.config import ROOT
 from ivr.dialogue.step import Piece
+
+PROMPTS = ROOT / "grammars" / "mandarin" / "prompts.yaml"
 
 PAUSE_MS = {"，": 120, "、": 80, "。": 300, "？": 0}
 """Silence after a piece by the punctuation that ends it."""
@@ -28,13 +31,38 @@ VARIABLES = {
 }
 """What each prompt must say beside its fixed words; prompts not named here say nothing else."""
 
-FIXED = """
-    ask_service ask_service_again lead_order lead_first lead_next lead_changed ask_time
-    ask_time_again time_past time_far ask_wrong ask_wrong_again address_later booked ask_address
-    address_noted address_missing ask_more cancelled ask_undo not_heard listening goodbye
-    goodbye_nothing to_operator to_operator_unclear to_operator_failed ask_emergency no_emergency
-    to_emergency
-""".split()
+FIXED = (
+    "ask_service",
+    "ask_service_again",
+    "lead_order",
+    "lead_first",
+    "lead_next",
+    "lead_changed",
+    "ask_time",
+    "ask_time_again",
+    "time_past",
+    "time_far",
+    "ask_wrong",
+    "ask_wrong_again",
+    "address_later",
+    "booked",
+    "ask_address",
+    "address_noted",
+    "address_missing",
+    "ask_more",
+    "cancelled",
+    "ask_undo",
+    "not_heard",
+    "listening",
+    "goodbye",
+    "goodbye_nothing",
+    "to_operator",
+    "to_operator_unclear",
+    "to_operator_failed",
+    "ask_emergency",
+    "no_emergency",
+    "to_emergency",
+)
 """The prompts without variables."""
 
 
@@ -60,7 +88,7 @@ class Prompts:
     """time, service, address -> words that name it."""
 
     def say(self, name: str, **values: tuple[Piece, ...]) -> tuple[Piece, ...]:
-        """The pieces of a prompt; an empty value is left out together with its pause."""
+        """The pieces of a prompt; an empty value is left out, its pause stays."""
         pieces: list[Piece] = []
         for part in self.rows[name]:
             if isinstance(part, Piece):
@@ -70,6 +98,9 @@ class Prompts:
                 spoken = [replace(piece, optional=optional) for piece in value]
                 spoken[-1] = replace(spoken[-1], pause_ms=part.pause_ms)
                 pieces += spoken
+            elif pieces:
+                last = pieces[-1]
+                pieces[-1] = replace(last, pause_ms=max(last.pause_ms, part.pause_ms))
         return tuple(pieces)
 
 
@@ -105,7 +136,7 @@ def parse_prompts(document: Any) -> Prompts:
     return Prompts(rows, contexts, topics)
 
 
-def load_prompts(path: Path) -> Prompts:
+def load_prompts(path: Path = PROMPTS) -> Prompts:
     """Reads prompts.yaml; done once at the start, never during a call. Raises PromptError."""
     try:
         return parse_prompts(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -47,7 +47,12 @@ class Item(Protocol):
 
     @property
     def spoken(self) -> str:
-        """The name as it is said: 上门助浴."""
+        """The name as it is said after 您要: 上门帮忙洗澡."""
+        ...
+
+    @property
+    def short(self) -> str:
+        """The name in a question between two: 洗澡."""
         ...
 
     @property
