@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from audio import models
+from audio import kokoro, models, pyttsx
+from audio.cache import PromptCache
 from audio.recogniser import Recogniser, RecogniserError
 from audio.synthesiser import Synthesiser, SynthesiserError
 
@@ -20,7 +21,6 @@ def make_recogniser(
         folder = models.require(model, models_folder)
     except models.ModelError as error:
         raise RecogniserError(str(error)) from error
-    recogniser: Recogniser
     if engine == "whisper":
         from audio.whisper import WhisperRecogniser
 
@@ -41,15 +41,29 @@ def make_synthesiser(
 ) -> Synthesiser:
     """Loads a voice. Raises SynthesiserError."""
     if engine == "kokoro":
-        from audio.kokoro import KokoroSynthesiser
-
         try:
             folder = models.require("kokoro", models_folder)
         except models.ModelError as error:
             raise SynthesiserError(str(error)) from error
-        return KokoroSynthesiser(folder, voice=voice, threads=threads)
+        return kokoro.KokoroSynthesiser(folder, voice=voice, threads=threads)
     if engine == "pyttsx3":
-        from audio.espeak import EspeakSynthesiser
-
-        return EspeakSynthesiser(voice)
+        return pyttsx.PyttsxSynthesiser(_espeak_voice(voice))
     raise SynthesiserError(f"there is no voice engine {engine!r}: kokoro or pyttsx3")
+
+
+def make_cache(
+    engine: str, voice: str, models_folder: Path, cache_folder: Path, *, threads: int = 2
+) -> PromptCache:
+    """Spoken prompts of one voice; the voice is loaded when the first missing one is made."""
+    version = pyttsx.version() if engine == "pyttsx3" else kokoro.version()
+    spoken = _espeak_voice(voice) if engine == "pyttsx3" else voice
+    return PromptCache(
+        cache_folder / "prompts",
+        f"{engine}/{spoken}/{version}",
+        lambda: make_synthesiser(engine, voice, models_folder, threads=threads),
+    )
+
+
+def _espeak_voice(voice: str) -> str:
+    """A site that falls back to espeak-ng keeps its Kokoro voice in the settings."""
+    return pyttsx.MANDARIN if voice[:3] in ("zf_", "zm_") else voice

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from audio.pronunciation import phonemes
+from audio.pronunciation import lexicon, phonemes
 from audio.recogniser import TELEPHONE_HZ, Samples
 from audio.sound import levelled, resample, speech_edges, to_speech
 from audio.synthesiser import Speech, SynthesiserError
 
 LEVEL_DB = -20.0
 PEAK_DB = -3.0
+_REVISION = 1
+"""Counted up when this file or pronunciation.py changes what is heard."""
 
 
 class KokoroSynthesiser:
@@ -50,7 +53,7 @@ class KokoroSynthesiser:
             ) from error
         self._style = style
         self.voice = voice
-        self.version = f"{model.stem}/kokoro-onnx-{importlib.metadata.version('kokoro-onnx')}/1"
+        self.version = version()
 
     def synthesise(self, text: str, *, speed: float) -> Speech:
         sounds = phonemes(text)
@@ -63,6 +66,14 @@ class KokoroSynthesiser:
         except (ValueError, IndexError, AssertionError) as error:
             raise SynthesiserError(f"{text!r} cannot be spoken: {error}") from error
         return for_telephone(resample(np.asarray(audio, np.float32), rate, TELEPHONE_HZ))
+
+
+def version() -> str:
+    """Changes with everything but text, voice and speed that changes the sound."""
+    readings = hashlib.sha256(repr(sorted(lexicon().items())).encode()).hexdigest()[:8]
+    return (
+        f"v1.0-int8/kokoro-onnx-{importlib.metadata.version('kokoro-onnx')}/{readings}/{_REVISION}"
+    )
 
 
 def for_telephone(samples: Samples) -> Speech:
