@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sample_order import BATHING, NOW, order
-from sqlmodel import select
+from sqlmodel import col, select
 
 from store import calls, orders, services
 from store.database import Store, StoreError, open_store
@@ -125,7 +125,7 @@ def test_voice_note_is_found_with_its_order(store: Store, call_id: UUID) -> None
     (row,) = orders.orders_of(store, call_id)
     assert row.note == "notes/1.wav"
     with store.read() as session:
-        kinds = session.exec(select(WorkOrderEvent.kind).order_by(WorkOrderEvent.id)).all()
+        kinds = session.exec(select(WorkOrderEvent.kind).order_by(col(WorkOrderEvent.id))).all()
     assert kinds == [OrderEvent.CREATED, OrderEvent.NOTE]
     with pytest.raises(StoreError, match="no order 99"):
         orders.attach_note(store, 99, "x", NOW)

@@ -1,0 +1,233 @@
+"""`yihu elders`: who the callers are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from ivr.commands.opened import opened_store
+from ivr.config import ROOT, load_settings
+from store.elders import Change, Registered, Registration, newest_elders, register
+from store.models import Elder, SupportClass
+from store.phones import PhoneError, normalise
+
+T = TypeVar("T")
+
+NEEDED = ("phone", "name", "address")
+OPTIONAL = ("class", "dialect", "high_risk")
+CLASSES = {
+    **{code.value: code for code in SupportClass},
+    "援助": SupportClass.AIDED,
+    "补助": SupportClass.SUBSIDISED,
+    "自助": SupportClass.SELF_PAYING,
+}
+FLAGS = dict.fromkeys(("1", "yes", "true", "是"), True) | dict.fromkeys(
+    ("0", "no", "false", "否"), False
+)
+
+app = typer.Typer(help="Registered elders.", no_args_is_help=True)
+
+
+class LineError(Exception):
+    """What is wrong with an entry."""
+
+
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="elders")
+
+
+@app.command()
+def add(
+    phone: Annotated[str, typer.Option(help="Number the elder calls from.")],
+    name: Annotated[str, typer.Option(help="Full name, the surname first.")],
+    address: Annotated[str, typer.Option(help="Where services are delivered.")],
+    support_class: Annotated[
+        SupportClass | None, typer.Option("--class", help="What the state pays.")
+    ] = None,
+    dialect: Annotated[str | None, typer.Option(help="Folder name below grammars/.")] = None,
+    high_risk: Annotated[
+        bool | None, typer.Option("--high-risk/--no-high-risk", help="Lives alone, or is ill.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the number from whoever had it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Registers an elder, or brings one up to date; what is not given stays as it is.
+
+    The same name on a known number is the same elder; another name is a second one on that line,
+    such as a couple's, unless --replace.
+    """
+    try:
+        new = Registration(
+            _phone(phone),
+            _given(name, "--name"),
+            _given(address, "--address"),
+            support_class,
+            _dialect(dialect) if dialect else None,
+            high_risk,
+        )
+    except LineError as error:
+        raise typer.BadParameter(str(error)) from error
+    with opened_store(load_settings()) as store:
+        done = register(store, new, replace=replace)
+    print(f"yihu: {new.phone} {_told(done)}", file=sys.stderr)
+    if as_json:
+        document = _document(done.elder, (new.phone,))
+        print(json.dumps({**document, "change": done.change}, ensure_ascii=False))
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.csv")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Registers the elders of a table (CSV in UTF-8 or GB 18030).
+
+    Its first line names the columns: phone, name, address, and if wanted class (aided, subsidised,
+    self_paying), dialect, high_risk (yes, no). An empty field leaves what is known as it is.
+    A line that is wrong is named, the others go in.
+    """
+    changes = dict.fromkeys(Change, 0)
+    wrong: list[dict[str, Any]] = []
+    try:
+        entries = list(_entries(_text(file)))
+    except LineError as error:
+        print(f"yihu: {file}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    with opened_store(load_settings()) as store:
+        for line, entry in entries:
+            if isinstance(entry, LineError):
+                wrong.append({"line": line, "reason": str(entry)})
+                print(f"{file}:{line}: {entry}", file=sys.stderr)
+                continue
+            done = register(store, entry)
+            changes[done.change] += 1
+            if done.shares_with and done.change is not Change.UNCHANGED:
+                print(f"{file}:{line}: {_told(done)}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({**changes, "wrong": wrong}, ensure_ascii=False))
+    summary = ", ".join(f"{count} {change}" for change, count in changes.items())
+    print(f"yihu: {summary}, {len(wrong)} wrong", file=sys.stderr)
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_elders(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Shows registered elders, newest first."""
+    with opened_store(load_settings()) as store:
+        rows = newest_elders(store)
+    if as_json:
+        print(json.dumps([_document(*row) for row in rows], ensure_ascii=False))
+        return
+    for elder, phones in rows:
+        risk = ", high risk" if elder.high_risk else ""
+        print(
+            f"{elder.id:6} {' '.join(phones):12} {elder.support_class:12}"
+            f" {elder.dialect or '-':10} {elder.name}, {elder.address}{risk}"
+        )
+
+
+def _document(elder: Elder, phones: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "id": elder.id,
+        "phones": phones,
+        "name": elder.name,
+        "address": elder.address,
+        "class": elder.support_class,
+        "dialect": elder.dialect or None,
+        "high_risk": elder.high_risk,
+    }
+
+
+def _told(done: Registered) -> str:
+    line = f"{done.change}: {done.elder.name}"
+    if done.shares_with:
+        others = ", ".join(done.shares_with)
+        line += f" (shares the number with {others}; --replace takes it from them)"
+    return line
+
+
+def _text(file: Path) -> str:
+    content = file.read_bytes()
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise LineError("is neither UTF-8 nor GB 18030; save it as CSV in UTF-8")
+
+
+def _entries(text: str) -> Iterator[tuple[int, Registration | LineError]]:
+    """Line number and what is in it. Raises LineError when the columns are not the right ones."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = [name.strip().lower() for name in next(rows, [])]
+    if missing := [name for name in NEEDED if name not in header]:
+        raise LineError(
+            f"the first line must name the columns {','.join((*NEEDED, *OPTIONAL))};"
+            f" {', '.join(missing)} is missing"
+        )
+    if unknown := [name for name in header if name not in NEEDED + OPTIONAL]:
+        raise LineError(f"unknown column {', '.join(map(repr, unknown))}")
+    while True:
+        line = rows.line_num + 1
+        try:
+            row = next(rows)
+            if any(field.strip() for field in row):
+                yield line, _registration(header, row)
+        except StopIteration:
+            return
+        except LineError as error:
+            yield line, error
+        except csv.Error as error:
+            to = f" down to line {rows.line_num}" if rows.line_num > line else ""
+            yield line, LineError(f"not readable as CSV{to}: {error}")
+
+
+def _registration(header: list[str], row: list[str]) -> Registration:
+    if len(row) != len(header):
+        raise LineError(f"has {len(row)} fields instead of {len(header)}")
+    fields = {name: field.strip() for name, field in zip(header, row, strict=True)}
+    support_class, dialect, risk = (fields.get(name, "") for name in OPTIONAL)
+    return Registration(
+        _phone(fields["phone"]),
+        _given(fields["name"], "name"),
+        _given(fields["address"], "address"),
+        _one_of(CLASSES, support_class, "class") if support_class else None,
+        _dialect(dialect) if dialect else None,
+        _one_of(FLAGS, risk.lower(), "high_risk") if risk else None,
+    )
+
+
+def _phone(text: str) -> str:
+    try:
+        return normalise(text)
+    except PhoneError as error:
+        raise LineError(str(error)) from error
+
+
+def _given(text: str, name: str) -> str:
+    if not text.strip():
+        raise LineError(f"{name} is empty")
+    return text.strip()
+
+
+def _dialect(name: str) -> str:
+    known = {path.parent.name: path.parent.name for path in ROOT.glob("grammars/*/dialect.yaml")}
+    return _one_of(known, name, "dialect")
+
+
+def _one_of(known: dict[str, T], text: str, name: str) -> T:
+    if text not in known:
+        raise LineError(f"{name} {text!r} is none of {', '.join(known)}")
+    return known[text]
