@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from ivr.caller.simulator import CallReport
 from store.calls import find_call, turns_of
 from store.database import Store
-from store.models import Call, Outcome, Turn
+from store.models import Call, Outcome, Turn, WorkOrder
 from store.orders import orders_of
 
 CLOSING_S = 5.0
@@ -21,21 +22,25 @@ BY_CALLER = frozenset({"heard", "digit", "note"})
 """Kinds of turns in which the caller did something."""
 
 
-async def call_document(report: CallReport, store: Store) -> dict[str, Any]:
-    """What `yihu call --json` prints, but for the orders' form. Raises StoreError."""
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    outcome: Outcome
+    orders: list[WorkOrder]
+    turns: list[dict[str, Any]]
+    """See turn_documents."""
+
+
+async def call_record(report: CallReport, store: Store) -> CallRecord:
+    """What the site knows of a call that is over. Raises StoreError.
+
+    A call that the agent never saw counts as failed, wherever the dialplan took it.
+    """
     call = await _closed(report, store)
-    turns = await asyncio.to_thread(turns_of, store, report.call_id)
-    orders = await asyncio.to_thread(orders_of, store, report.call_id)
-    outcome = call.outcome if call and call.outcome else Outcome.FAILED
-    return {
-        "call_id": str(report.call_id),
-        "outcome": str(outcome),
-        "orders": orders,
-        "turns": turn_documents(report, turns),
-        "answered_ms": report.answered_ms,
-        "ended_by": report.ended_by,
-        "late_frames": report.late_frames,
-    }
+    return CallRecord(
+        outcome=call.outcome if call and call.outcome else Outcome.FAILED,
+        orders=await asyncio.to_thread(orders_of, store, report.call_id),
+        turns=turn_documents(report, await asyncio.to_thread(turns_of, store, report.call_id)),
+    )
 
 
 async def _closed(report: CallReport, store: Store) -> Call | None:

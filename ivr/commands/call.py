@@ -1,0 +1,144 @@
+"""`yihu call`: a real SIP call to the running system, spoken from files or by the synthesiser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from audio.sound import SoundError, read_wav, to_speech, write_wav
+from audio.synthesiser import SynthesiserError
+from ivr.caller.record import call_record
+from ivr.caller.script import Press, Speak, Step
+from ivr.caller.simulator import DEFAULT_NUMBER, NUMBER, CallReport, Simulator, SimulatorError
+from ivr.caller.voice import caller_voice
+from ivr.commands.opened import opened_store
+from ivr.commands.orders import order_document
+from ivr.config import Settings, load_settings
+from store.elders import find_by_phone
+from store.phones import of_caller
+
+KEYS = re.compile(r"[0-9*#]+")
+
+ORDER = "yihu.order"
+"""Where the names of the options are kept in the order in which they were given."""
+
+
+class InOrder(TyperCommand):
+    """Remembers the order of options across different names: --say X --wav F --key 1 --say Y."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta[ORDER] = [parameter.name for parameter in order]
+        return super().parse_args(ctx, args)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("call", cls=InOrder)(call)
+
+
+def call(
+    ctx: typer.Context,
+    wav: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Play a sound file.")
+    ] = None,
+    say: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Say a text.")] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", "--digit", metavar="KEYS", help="Press keys: 0 to 9, *, #."),
+    ] = None,
+    number: Annotated[
+        str, typer.Option("--from", metavar="NUMBER", help="The caller's number.")
+    ] = DEFAULT_NUMBER,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.wav", help="Keep both sides: left the caller, right the system."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Calls the running system over SIP, saying each piece when it has fallen silent.
+
+    --wav, --say and --key are done in the order in which they are given.
+    """
+    settings = load_settings()
+    if not NUMBER.fullmatch(number):
+        raise typer.BadParameter(f"{number!r} is not a telephone number", param_hint="--from")
+    try:
+        steps = _steps(settings, ctx.meta[ORDER], {"wav": wav, "say": say, "key": key})
+        report = asyncio.run(_place(settings, steps, number))
+        if save is not None:
+            write_wav(save, report.stereo().reshape(-1), channels=2)
+        document = _document(settings, report)
+    except (SimulatorError, SoundError, SynthesiserError, OSError) as error:
+        print(f"yihu: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps(document, ensure_ascii=False))
+    else:
+        _show(document)
+
+
+def _steps(
+    settings: Settings, order: Sequence[str], given: dict[str, Sequence[Any] | None]
+) -> list[Step]:
+    """The caller's script, in the order of the command line."""
+    rest = {name: iter(values or ()) for name, values in given.items()}
+    voice = caller_voice(settings) if given["say"] else None
+    steps: list[Step] = []
+    for name in order:
+        if name not in rest:
+            continue
+        value = next(rest[name])
+        match name:
+            case "wav":
+                steps.append(Speak(to_speech(read_wav(value)), label=value.name))
+            case "say":
+                assert voice is not None
+                steps.append(Speak(voice(value), label=value))
+            case "key":
+                if not KEYS.fullmatch(value):
+                    raise typer.BadParameter(f"{value!r} are not keys", param_hint="--key")
+                steps.append(Press(value))
+    if not steps:
+        raise typer.BadParameter("say something: --say TEXT, --wav FILE or --key KEYS")
+    return steps
+
+
+async def _place(settings: Settings, steps: Sequence[Step], number: str) -> CallReport:
+    async with Simulator(settings) as simulator:
+        return await simulator.call(steps, number)
+
+
+def _document(settings: Settings, report: CallReport) -> dict[str, Any]:
+    with opened_store(settings) as store:
+        record = asyncio.run(call_record(report, store))
+        profile = find_by_phone(store, of_caller(report.number))
+    name = profile.name if profile else ""
+    return {
+        "call_id": str(report.call_id),
+        "outcome": record.outcome,
+        "orders": [order_document(order, name, settings.zone) for order in record.orders],
+        "turns": record.turns,
+        "answered_ms": report.answered_ms,
+        "ended_by": report.ended_by,
+        "late_frames": report.late_frames,
+    }
+
+
+def _show(document: dict[str, Any]) -> None:
+    for turn in document["turns"]:
+        if turn["kind"] != "start":
+            waited = f"  ({turn['latency_ms']} ms)" if turn["latency_ms"] is not None else ""
+            print(f"  > {turn['heard'] or turn['kind']} [{turn['code'] or '-'}]{waited}")
+        print(f"  < {turn['said']}")
+    orders = ", ".join(f"{o['code']} {o['scheduled_for'] or ''}" for o in document["orders"])
+    print(f"{document['outcome']}: {orders or 'no order'}")
