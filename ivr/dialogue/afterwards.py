@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ivr.dialogue import asking, ordering
-from ivr.dialogue.clarification import CORRECTION, UNASKED, act_of, services
+from ivr.dialogue.clarification import act_of, beside_act
 from ivr.dialogue.state import Conversation, Stage, Step
 from ivr.dialogue.step import Piece
 from ivr.dialogue.times import said
@@ -44,24 +44,24 @@ def more(state: Conversation, meaning: Meaning) -> Step:
     if act is Act.NO:
         return goodbye(state)
     if act is Act.YES:
-        found = services(meaning, state.catalog)
-        if found and found[0].confidence >= CORRECTION:
-            return ordering.take(state, meaning, found[0].code)
+        if named := beside_act(meaning, state.catalog):
+            return ordering.take(state, meaning, named)
         state = replace(ordering.with_time(state, meaning), failures=0)
         return ask(state, Stage.SERVICE, state.prompts.say("ask_service"))
-    sure_time = meaning.kind is Kind.TIME and meaning.confidence >= UNASKED
-    if state.booked and sure_time and said(meaning.when):
-        return to_human(state, "change_booked")
     if meaning.kind is Kind.SERVICE:
         return ordering.service(state, meaning)
+    if state.booked and said(meaning.when):
+        return to_human(state, "change_booked")
     return asking.unclear(state)
 
 
-def cancel(state: Conversation) -> Step:
+def cancel(state: Conversation, meaning: Meaning) -> Step:
     """算了: drops the order being made; one that is booked is a human's to cancel."""
     if state.stage is Stage.UNDO:
         return to_human(state, "cancel_booked")
     if state.stage in (Stage.MORE, Stage.ADDRESS) and state.booked:
+        if not any(word in meaning.text for word in state.prompts.topics["cancel"]):
+            return goodbye(state, "goodbye_kept")  # 不用了: nothing more, and the order stays
         return ask(replace(state, failures=0), Stage.UNDO, state.prompts.say("ask_undo"))
     if not state.code and not state.pair:
         return goodbye(state)

@@ -8,11 +8,10 @@ from ivr.dialogue.afterwards import cancel
 from ivr.dialogue.clarification import (
     ACT,
     CLEAR_NO,
-    EMERGENCY_ASK,
-    EMERGENCY_ASK_AGAIN,
     EMERGENCY_SURE,
     act_of,
     emergency_of,
+    worth_asking_for_emergency,
 )
 from ivr.dialogue.state import Conversation, Stage, Step
 from ivr.dialogue.turns import MAX_REPEATS, ask, goodbye, to_emergency, to_human
@@ -23,10 +22,9 @@ def interrupt(state: Conversation, meaning: Meaning) -> Step | None:
     """The step for what may come at every point; None if the question was answered."""
     if state.stage is Stage.EMERGENCY:
         return _emergency_answer(state, meaning)
-    likely = emergency_of(meaning)
-    if likely >= EMERGENCY_SURE:
+    if emergency_of(meaning) >= EMERGENCY_SURE:
         return to_emergency(state)
-    if likely >= (EMERGENCY_ASK_AGAIN if state.emergency_denied else EMERGENCY_ASK):
+    if worth_asking_for_emergency(meaning, state.emergency_denied):
         return _ask_emergency(state)
     match act_of(meaning):
         case Act.OPERATOR:
@@ -38,7 +36,7 @@ def interrupt(state: Conversation, meaning: Meaning) -> Step | None:
         case Act.SLOWER:
             return _say_again(replace(state, slow=True))
         case Act.CANCEL:
-            return cancel(state)
+            return cancel(state, meaning)
         case Act.STOP:
             return goodbye(state)
         case _:

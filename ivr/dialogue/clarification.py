@@ -19,22 +19,24 @@ TIE = 0.05
 """The same when both are sure."""
 CHOSEN = 0.30
 """Enough for one of the two services that the caller was just asked between."""
-CORRECTION = 0.50
-"""Enough for another service or time in the same breath as a no."""
+BESIDE_ACT = 0.60
+"""Enough for a service in the same breath as a yes or no."""
+ROOM = 4
+"""Characters an utterance needs to hold a service beside a yes or no: 不对修脚."""
 UNASKED = 0.70
-"""Enough for another service or time instead of the yes or no that was asked for."""
+"""Enough for another service instead of the yes or no that was asked for."""
 ACT = 0.50
 """Enough for operator, repeat, slower, cancel, stop, and no."""
 YES = 0.60
 """Enough for a yes: it books."""
-CLEAR_NO = 0.60
+CLEAR_NO = 0.75
 """Enough for a no to the question whether it is an emergency."""
 EMERGENCY_SURE = 0.85
 """An emergency this likely is not asked about."""
 EMERGENCY_ASK = 0.30
-"""An emergency this likely is asked about, whatever else was heard."""
-EMERGENCY_ASK_AGAIN = 0.60
-"""The same once the caller has said that it is none."""
+"""An emergency this likely is asked about, if nothing else was surely understood."""
+EMERGENCY_BESIDE = 0.60
+"""The same beside something surely understood, or once the caller has said that it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,24 @@ def emergency_of(meaning: Meaning) -> float:
     """How likely it is that help is needed at once, 0 to 1."""
     likely = [c.confidence for c in meaning.candidates if c.code == EMERGENCY]
     if meaning.kind is Kind.SERVICE and meaning.code == EMERGENCY:
-        likely.append(meaning.confidence)
+        likely.append(max(meaning.confidence, EMERGENCY_ASK))
     if EMERGENCY in meaning.also:
-        likely.append(EMERGENCY_ASK_AGAIN)
+        likely.append(EMERGENCY_BESIDE)
     return max(likely, default=0.0)
+
+
+def worth_asking_for_emergency(meaning: Meaning, denied: bool) -> bool:
+    """Whether to ask if it is an emergency; `denied`: the caller has said once that it is none."""
+    other = meaning.code != EMERGENCY and meaning.confidence >= SURE
+    return emergency_of(meaning) >= (EMERGENCY_BESIDE if denied or other else EMERGENCY_ASK)
+
+
+def beside_act(meaning: Meaning, known: Collection[str], but: str = "") -> str:
+    """The service named in the same breath as a yes or no, other than `but`; "" if none."""
+    if len(meaning.text) < ROOM:
+        return ""  # a candidate is only what 不对 itself sounds like
+    found = [c for c in services(meaning, known) if c.code != but and c.confidence >= BESIDE_ACT]
+    return found[0].code if found else ""
 
 
 def services(meaning: Meaning, known: Collection[str]) -> list[Candidate]:

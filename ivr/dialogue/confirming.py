@@ -6,49 +6,44 @@ from dataclasses import replace
 
 from ivr.dialogue import asking
 from ivr.dialogue.clarification import (
-    CORRECTION,
-    SURE,
     UNASKED,
     One,
     Two,
     act_of,
+    beside_act,
     decide,
-    services,
 )
 from ivr.dialogue.ordering import waiting
 from ivr.dialogue.state import Conversation, Stage, Step
 from ivr.dialogue.step import Book
 from ivr.dialogue.times import agrees, corrected
 from ivr.dialogue.turns import ask
-from ivr.understanding.meaning import Act, Kind, Meaning
+from ivr.understanding.meaning import Act, Meaning
 
 
 def confirm(state: Conversation, meaning: Meaning) -> Step:
     """The answer to a read-back. Only a plain yes books."""
-    other = _other_service(state, meaning)
     new_time = _new_time(state, meaning)
+    other = beside_act(meaning, state.catalog, but=state.code)
     match act_of(meaning):
         case Act.YES if new_time:
             return _correct(state, meaning, "")
         case Act.YES if further := waiting(state, meaning, state.code):
             return _book(replace(state, queue=state.queue + further))
-        case Act.YES if other[1] < SURE:
+        case Act.YES if not other:
             return _book(state)
         case Act.NO:
-            code = other[0] if other[1] >= CORRECTION else ""
-            if code or new_time:
-                return _correct(state, meaning, code)
-            if topic := _topic(state, meaning):
+            topic = _topic(state, meaning)
+            if topic and not new_time:
                 return topic
+            if other or new_time:
+                return _correct(state, meaning, "" if topic else other)
             return ask(replace(state, failures=0), Stage.CHANGE, state.prompts.say("ask_wrong"))
-        case None if meaning.confidence >= UNASKED:
-            if meaning.kind is Kind.SERVICE:
-                choice = decide(meaning, state.catalog)
-                code = choice.code if isinstance(choice, One) else state.code
-                if code != state.code or new_time:
-                    return _correct(state, meaning, code)
-            if meaning.kind is Kind.TIME and new_time:
-                return _correct(state, meaning, "")
+        case None:
+            choice = decide(meaning, state.catalog) if meaning.confidence >= UNASKED else None
+            code = choice.code if isinstance(choice, One) else state.code
+            if code != state.code or new_time:
+                return _correct(state, meaning, code)
     return asking.unclear(state)
 
 
@@ -57,8 +52,7 @@ def change(state: Conversation, meaning: Meaning) -> Step:
     choice = decide(meaning, state.catalog, state.rejected)
     if isinstance(choice, Two):
         return asking.which(state, choice.first, choice.second)
-    other = _other_service(state, meaning)
-    code = choice.code if choice else other[0] if other[1] >= CORRECTION else ""
+    code = choice.code if choice else beside_act(meaning, state.catalog, but=state.code)
     if (code and code != state.code) or _new_time(state, meaning):
         return _correct(state, meaning, code)
     return _topic(state, meaning) or asking.unclear(state)
@@ -79,12 +73,6 @@ def _correct(state: Conversation, meaning: Meaning, code: str) -> Step:
     return asking.proceed(replace(state, draft=None), "lead_changed")
 
 
-def _other_service(state: Conversation, meaning: Meaning) -> tuple[str, float]:
-    """The likeliest service that is not the one read back, and how likely it is."""
-    others = [c for c in services(meaning, state.catalog) if c.code != state.code]
-    return (others[0].code, others[0].confidence) if others else ("", 0.0)
-
-
 def _new_time(state: Conversation, meaning: Meaning) -> bool:
     return meaning.when is not None and not agrees(meaning.when, state.when)
 
@@ -93,8 +81,8 @@ def _topic(state: Conversation, meaning: Meaning) -> Step | None:
     """时间不对: asks for what was named as wrong."""
     named = [
         topic
-        for topic, words in state.prompts.topics.items()
-        if any(word in meaning.text for word in words)
+        for topic in ("time", "service", "address")
+        if any(word in meaning.text for word in state.prompts.topics[topic])
     ]
     if len(named) != 1:
         return None

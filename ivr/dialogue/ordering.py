@@ -7,12 +7,12 @@ from dataclasses import replace
 from ivr.dialogue import asking
 from ivr.dialogue.clarification import (
     CHOSEN,
-    CORRECTION,
     SURE,
     TIE,
     One,
     Two,
     act_of,
+    beside_act,
     decide,
     services,
 )
@@ -48,11 +48,10 @@ def which(state: Conversation, meaning: Meaning) -> Step:
     act = act_of(meaning)
     if act is Act.YES and pair:
         return take(state, meaning, pair[0])  # the likelier one, and the read-back asks
-    found = services(meaning, state.catalog)
     if act is Act.NO:
-        if found and found[0].confidence >= CORRECTION:
-            return take(state, meaning, found[0].code)
-        return _neither(state)
+        named = beside_act(meaning, state.catalog)
+        return take(state, meaning, named) if named else _neither(state)
+    found = services(meaning, state.catalog)
     if found and found[0].code not in pair and found[0].confidence >= SURE:
         return take(state, meaning, found[0].code)
     chosen = [c for c in found if c.code in pair and c.confidence >= CHOSEN]
@@ -64,12 +63,12 @@ def which(state: Conversation, meaning: Meaning) -> Step:
 
 def time(state: Conversation, meaning: Meaning) -> Step:
     """The answer to when, or to morning or afternoon."""
-    if meaning.kind is Kind.SERVICE and meaning.confidence >= SURE:
-        choice = decide(meaning, state.catalog)
-        if isinstance(choice, One) and (choice.code != state.code or said(meaning.when)):
-            return take(state, meaning, choice.code)
     if said(meaning.when):
         return asking.proceed(with_time(state, meaning))
+    if meaning.kind is Kind.SERVICE and meaning.confidence >= SURE:
+        choice = decide(meaning, state.catalog)
+        if isinstance(choice, One) and choice.code != state.code:
+            return take(state, meaning, choice.code)
     return asking.unclear(state)
 
 

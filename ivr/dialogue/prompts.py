@@ -55,6 +55,8 @@ FIXED = (
     "not_heard",
     "listening",
     "goodbye",
+    "goodbye_kept",
+    "goodbye_kept",
     "goodbye_nothing",
     "to_operator",
     "to_operator_unclear",
@@ -85,7 +87,7 @@ class Prompts:
     contexts: Mapping[str, str]
     """State -> the plain question the recogniser takes as context."""
     topics: Mapping[str, tuple[str, ...]]
-    """time, service, address -> words that name it."""
+    """time, service, address, cancel -> words that name it."""
 
     def say(self, name: str, **values: tuple[Piece, ...]) -> tuple[Piece, ...]:
         """The pieces of a prompt; an empty value is left out, its pause stays."""
@@ -133,6 +135,9 @@ def parse_prompts(document: Any) -> Prompts:
         if question not in contexts:
             raise PromptError(f"context {question!r} is missing")
     topics = {name: tuple(words) for name, words in _section(document, "topics").items()}
+    for topic in ("time", "service", "address", "cancel"):
+        if topic not in topics:
+            raise PromptError(f"topic {topic!r} is missing")
     return Prompts(rows, contexts, topics)
 
 

@@ -47,9 +47,9 @@ def to_emergency(state: Conversation) -> Step:
     return Step(replace(state, stage=Stage.DONE, said=pieces), (say, ToEmergency()))
 
 
-def goodbye(state: Conversation) -> Step:
+def goodbye(state: Conversation, prompt: str = "goodbye") -> Step:
     """Ends the call; a caller who has booked nothing is told so."""
-    pieces = state.prompts.say("goodbye" if state.booked else "goodbye_nothing")
+    pieces = state.prompts.say(prompt if state.booked else "goodbye_nothing")
     say = Say(pieces, slow=state.slow, bargeable=False)
     return Step(replace(state, stage=Stage.DONE, said=pieces), (say, Hangup()))
 

@@ -63,6 +63,7 @@ ACTS = {
     "再说一遍": Act.REPEAT,
     "慢一点": Act.SLOWER,
     "算了": Act.CANCEL,
+    "取消": Act.CANCEL,
     "再见": Act.STOP,
 }
 

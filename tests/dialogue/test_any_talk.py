@@ -47,6 +47,9 @@ whens = st.builds(
     clock=st.none() | st.builds(time, st.integers(0, 23), st.integers(0, 59)),
     asap=st.sampled_from([False, False, False, True]),
 )
+good_whens = st.builds(
+    When, day=st.dates(date(2026, 11, 24), date(2027, 1, 31)), part=st.sampled_from(Part)
+)
 candidates = st.lists(st.builds(Candidate, codes, confidences), max_size=3).map(tuple)
 common = {
     "confidence": confidences,
@@ -79,14 +82,18 @@ talkative = st.one_of(  # stays in the conversation, so that calls become long
             kind=st.just(Kind.SERVICE),
             code=codes.filter(lambda code: code != "emergency"),
             confidence=st.sampled_from([0.6, 0.95]),
-            when=st.none() | whens,
+            candidates=candidates,
+            when=st.none() | good_whens,
             also=st.lists(codes.filter(lambda code: code != "emergency"), max_size=3).map(tuple),
         ),
         st.just(NOW),
     ),
     st.builds(Heard, st.builds(Meaning, kind=st.just(Kind.TIME), when=whens), st.just(NOW)),
-    st.just(Heard(YES_NOW, NOW)),
+    st.builds(Heard, st.builds(Meaning, kind=st.just(Kind.TIME), when=good_whens), st.just(NOW)),
+    *[st.just(Heard(YES_NOW, NOW))] * 3,
     st.just(Heard(Meaning(Kind.ACT, Act.NO, confidence=0.9), NOW)),
+    st.just(Heard(Meaning(Kind.ACT, Act.CANCEL, confidence=0.9, text="取消"), NOW)),
+    st.just(Heard(Meaning(Kind.OOS, candidates=(Candidate("emergency", 0.65),)), NOW)),
     st.just(Heard(Meaning(Kind.ACT, Act.REPEAT, confidence=0.9), NOW)),
 )
 callers = st.sampled_from([Caller(), Caller("王", "平江路28号"), LONG_HOME])

@@ -4,8 +4,9 @@ import pytest
 from talk import CATALOG, HOME, NOW, PROMPTS, Call, conversation
 
 from ivr.dialogue.conversation import Caller, advance, begin
-from ivr.dialogue.step import Booked, NoteRecorded, Silence
-from ivr.understanding.meaning import State
+from ivr.dialogue.state import Stage
+from ivr.dialogue.step import Book, Booked, Hangup, Heard, NoteRecorded, Silence
+from ivr.understanding.meaning import EMERGENCY, Act, Candidate, Kind, Meaning, State
 
 STRANGER = Caller()
 READ_BACK = "您要上门帮忙洗澡，明天，星期一，上午九点，平江路二十八号，对吗？"
@@ -275,7 +276,7 @@ AT = {
     "confirm": ("助浴，明天上午",),
     "change": ("助浴，明天上午", "不对"),
     "more": ("助浴，明天上午", "对"),
-    "undo": ("助浴，明天上午", "对", "算了"),
+    "undo": ("助浴，明天上午", "对", "取消"),
 }
 
 
@@ -348,14 +349,18 @@ class TestCancel:
         assert conversation("算了") == ["好的，没有订服务，再见。<挂断>"]
 
     def test_of_a_booked_order_is_for_a_human(self):
-        assert conversation("助浴，明天上午", "对", "算了", "对")[2:] == [
+        assert conversation("助浴，明天上午", "对", "取消", "对")[2:] == [
             "您是要取消刚才订的服务吗？",
             "好的，我给您转人工。<人工 cancel_booked>",
         ]
 
     def test_not_meant_for_the_booked_order(self):
-        said = conversation("助浴，明天上午", "对", "算了", "不对")[-1]
+        said = conversation("助浴，明天上午", "对", "取消", "不对")[-1]
         assert said == "好的，祝您身体健康，再见。<挂断>"
+
+    def test_no_need_of_more_keeps_the_booked_order(self):
+        said = conversation("助浴，明天上午", "对", "算了")[-1]
+        assert said == "好的，刚才订的照常，再见。<挂断>"
 
     def test_silence_after_the_order_ends_the_call(self):
         said = conversation("助浴，明天上午", "对", "(静)")[-1]
@@ -368,6 +373,28 @@ def test_emergency_denied_once_is_not_asked_at_every_murmur():
     call.says("不对")
     assert "紧急" in call.says("救命?")  # 0.6 is still asked
     assert call.state.emergency_denied
+
+
+def test_emergency_that_a_clear_answer_sounds_like_is_not_asked_about():
+    """不用了 is heard for what it is, whatever else it resembles."""
+    no = Meaning(Kind.ACT, Act.NO, 1.0, candidates=(Candidate(EMERGENCY, 0.4),), text="不用了")
+    call = Call()
+    for line in ("助浴，明天上午", "对"):
+        call.says(line)
+    assert isinstance(advance(call.state, Heard(no, NOW)).actions[-1], Hangup)
+    murmur = Meaning(Kind.OOS, candidates=(Candidate(EMERGENCY, 0.4),))
+    assert advance(call.state, Heard(murmur, NOW)).state.stage is Stage.EMERGENCY
+
+
+def test_what_a_bare_answer_sounds_like_is_no_correction():
+    yes = Meaning(
+        Kind.ACT, Act.YES, 1.0, candidates=(Candidate("rehabilitation", 0.8),), text="要的"
+    )
+    no = Meaning(Kind.ACT, Act.NO, 1.0, candidates=(Candidate("elder_advisor", 0.8),), text="不对")
+    call = Call()
+    call.says("助浴，明天上午")
+    assert isinstance(advance(call.state, Heard(yes, NOW)).actions[0], Book)
+    assert advance(call.state, Heard(no, NOW)).state.stage is Stage.CHANGE
 
 
 def test_order_written_while_the_caller_goes_to_a_human_is_on_the_screen():
