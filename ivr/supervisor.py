@@ -412,12 +412,11 @@ def bring_down(settings: Settings) -> bool:
                 write_state(settings, State())
             return pid != 0
         except AlreadyUp as up:
-            if time.monotonic() > deadline:
-                os.kill(up.state.pid, signal.SIGKILL)
-            elif up.state.pid and up.state.pid != pid:
+            late = time.monotonic() > deadline
+            if up.state.pid and (late or up.state.pid != pid):  # 0: it has only just begun
                 pid = up.state.pid
                 try:
-                    os.kill(pid, signal.SIGTERM)
+                    os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
                 except ProcessLookupError:
                     pass  # it ended by itself, or the lock has just changed hands
                 except PermissionError as error:

@@ -72,10 +72,11 @@ def status(
         for name, child in state.children.items()
         if supervisor.start_ticks(child["pid"]) == child["start"]
     }
+    ready = state.ready and len(running) == len(state.children)
     if as_json:
         document = {
             "up": state.pid != 0,
-            "ready": state.ready,
+            "ready": ready,
             "pid": state.pid or None,
             "processes": running,
             "sip": _sip(settings),
@@ -83,11 +84,11 @@ def status(
             "logs": str(settings.run_dir),
         }
         typer.echo(json.dumps(document, ensure_ascii=False))
-    elif state.ready:
+    elif ready:
         _greet(settings)
     else:
         _say("being started" if state.pid else "not up")
-    raise typer.Exit(0 if state.ready else 1)
+    raise typer.Exit(0 if ready else 1)
 
 
 def _sip(settings: Settings) -> str:

@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
@@ -43,6 +44,14 @@ def free_ports(kind: socket.SocketKind, count: int, start: int, end: int) -> int
             continue
         return first
     raise RuntimeError("no free ports")
+
+
+def wait_until(happens: Callable[[], bool], seconds: float = 60) -> None:
+    """For what another process does and tells nobody; fails if it does not happen."""
+    deadline = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
 
 
 class Site:
