@@ -72,9 +72,9 @@ def call(
     settings = load_settings()
     if not NUMBER.fullmatch(number):
         raise typer.BadParameter(f"{number!r} is not a telephone number", param_hint="--from")
+    given = _in_order(ctx.meta[ORDER], {"wav": wav, "say": say, "key": key})
     try:
-        steps = _steps(settings, ctx.meta[ORDER], {"wav": wav, "say": say, "key": key})
-        report = asyncio.run(_place(settings, steps, number))
+        report = asyncio.run(_place(settings, given, number))
         if save is not None:
             write_wav(save, report.stereo().reshape(-1), channels=2)
         document = _document(settings, report)
@@ -87,35 +87,39 @@ def call(
         _show(document)
 
 
-def _steps(
-    settings: Settings, order: Sequence[str], given: dict[str, Sequence[Any] | None]
-) -> list[Step]:
-    """The caller's script, in the order of the command line."""
-    rest = {name: iter(values or ()) for name, values in given.items()}
-    voice = caller_voice(settings) if given["say"] else None
+def _in_order(
+    order: Sequence[str], options: dict[str, Sequence[Any] | None]
+) -> list[tuple[str, Any]]:
+    """Name and value of each piece as on the command line. Raises BadParameter."""
+    rest = {name: iter(values or ()) for name, values in options.items()}
+    given = [(name, next(rest[name])) for name in order if name in rest]
+    if not given:
+        raise typer.BadParameter("say something: --say TEXT, --wav FILE or --key KEYS")
+    for name, value in given:
+        if name == "key" and not KEYS.fullmatch(value):
+            raise typer.BadParameter(f"{value!r} are not keys", param_hint="--key")
+    return given
+
+
+async def _place(settings: Settings, given: Sequence[tuple[str, Any]], number: str) -> CallReport:
+    async with Simulator(settings) as simulator:
+        steps = await asyncio.to_thread(_steps, settings, given)
+        return await simulator.call(steps, number)
+
+
+def _steps(settings: Settings, given: Sequence[tuple[str, Any]]) -> list[Step]:
+    """The caller's script. Raises SoundError, SynthesiserError."""
+    voice = caller_voice(settings)
     steps: list[Step] = []
-    for name in order:
-        if name not in rest:
-            continue
-        value = next(rest[name])
+    for name, value in given:
         match name:
             case "wav":
                 steps.append(Speak(to_speech(read_wav(value)), label=value.name))
             case "say":
-                assert voice is not None
                 steps.append(Speak(voice(value), label=value))
             case "key":
-                if not KEYS.fullmatch(value):
-                    raise typer.BadParameter(f"{value!r} are not keys", param_hint="--key")
                 steps.append(Press(value))
-    if not steps:
-        raise typer.BadParameter("say something: --say TEXT, --wav FILE or --key KEYS")
     return steps
-
-
-async def _place(settings: Settings, steps: Sequence[Step], number: str) -> CallReport:
-    async with Simulator(settings) as simulator:
-        return await simulator.call(steps, number)
 
 
 def _document(settings: Settings, report: CallReport) -> dict[str, Any]:
