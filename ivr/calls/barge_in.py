@@ -100,9 +100,8 @@ class BargeIn:
         db = level_db(samples)
         powers = _powers(samples)
         _push(self._in, powers)
-        if db > -95:
-            self._noise_db = min(db, self._noise_db + NOISE_RISE_DB)
-        if db < max(QUIET_DB, self._noise_db + ABOVE_NOISE_DB):
+        self._noise_db = min(max(db, QUIET_DB - ABOVE_NOISE_DB), self._noise_db + NOISE_RISE_DB)
+        if db < self._noise_db + ABOVE_NOISE_DB:
             return False
         if not self.ours_on_the_line:
             return True

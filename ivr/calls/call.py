@@ -53,7 +53,6 @@ from ivr.telephony import audiosocket
 from ivr.telephony.admission import Admission
 from ivr.telephony.audiosocket import FRAME_SAMPLES, Audio, Line
 from ivr.telephony.playout import Played, Playout
-from ivr.understanding.grammar import Grammar
 from ivr.understanding.meaning import EMERGENCY, Act, Meaning, State
 from store.database import Store, StoreError
 from store.models import Next, Outcome
@@ -71,7 +70,8 @@ GOODBYE_LIMIT_S = 20.0
 SHORTEST_TURN_MS = 400
 """A sound without words in it that is shorter than this is taken for a cough and passed over."""
 
-Understand = Callable[[Sequence[Hypothesis], State, Grammar, datetime], Meaning]
+Understand = Callable[[Sequence[Hypothesis], State, datetime], Meaning]
+"""Any thread may call it. The time is the site's."""
 T = TypeVar("T")
 log = structlog.get_logger()
 
@@ -87,7 +87,8 @@ class Site:
     speech: SpeechMaker
     make_vad: Callable[[], Vad]
     understand: Understand
-    grammar: Grammar
+    frames: frozenset[str]
+    """Words around a need that are none themselves (我要, 请人来), in all dialects."""
     catalog: Mapping[str, Item]
     prompts: Prompts
 
@@ -456,10 +457,10 @@ class _Call:
         began = time.monotonic()
         now = site.now()
         meaning = await asyncio.to_thread(
-            site.understand, recognised.hypotheses, state.question, site.grammar, now
+            site.understand, recognised.hypotheses, state.question, now
         )
         understood_s = time.monotonic() - began
-        if sounds_unfinished(recognised.hypotheses[0].text, site.grammar):
+        if sounds_unfinished(recognised.hypotheses[0].text, site.frames):
             self._listening.turn.unfinished()
         step = conversation.advance(state, Heard(meaning, now))
         sound = None

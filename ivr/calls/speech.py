@@ -9,8 +9,14 @@ from typing import Protocol
 import numpy as np
 import structlog
 
+from audio.cache import PromptCache
+from audio.engines import make_cache
 from audio.recogniser import TELEPHONE_HZ
 from audio.synthesiser import Speech, SynthesiserError
+from ivr.catalog import load_catalog
+from ivr.config import Settings
+from ivr.dialogue.pieces import fixed_pieces
+from ivr.dialogue.prompts import load_prompts
 from ivr.dialogue.step import Piece
 
 FILLER = Piece("请稍等。")
@@ -26,7 +32,7 @@ log = structlog.get_logger()
 
 
 class Cache(Protocol):
-    """Spoken pieces by text and speed, trimmed at their edges."""
+    """Spoken pieces by text and speed, as audio.cache.PromptCache keeps them."""
 
     def get(self, text: str, *, speed: float) -> Speech | None:
         """The piece if it has been made; does not block for longer than a file takes to read."""
@@ -60,6 +66,10 @@ class SpeechMaker:
             await asyncio.gather(self._worker, return_exceptions=True)
         for waiting in self._making.values():
             waiting.cancel()
+
+    def load(self, texts: Iterable[str]) -> int:
+        """Reads what has been made into memory, before the first call; says how many pieces."""
+        return sum(self._cached(text, False) is not None for text in texts)
 
     def ready(self, pieces: Sequence[Piece], *, slow: bool = False) -> Speech | None:
         """The whole row, or None where a piece has yet to be made. Optional ones are left out."""
@@ -155,13 +165,23 @@ def _joined(row: Sequence[tuple[Piece, Speech]]) -> Speech:
     return np.concatenate(parts[:-1]) if parts else np.zeros(0, np.int16)
 
 
-def warm(
-    cache: Cache, texts: Sequence[str], speed: float, progress: Callable[[int, int], None]
-) -> None:
-    """Makes every piece that is missing; for set-up, may take minutes. Raises SynthesiserError.
+def open_cache(settings: Settings) -> PromptCache:
+    """The site's voice; it is loaded when the first missing piece is made."""
+    chosen = settings.synthesiser
+    return make_cache(
+        chosen.engine,
+        chosen.voice,
+        settings.models,
+        settings.cache_dir,
+        threads=chosen.threads,
+    )
 
-    `progress` is told how many of how many are done.
+
+def warm(settings: Settings, progress: Callable[[int, int, str], None]) -> list[str]:
+    """Makes every fixed piece that is missing, for set-up: minutes the first time.
+
+    progress is told how many are done, how many there are, and which was the last. Gives the
+    texts that could not be spoken. Raises SynthesiserError, CatalogError, PromptError.
     """
-    for done, text in enumerate(texts, 1):
-        cache.make(text, speed=speed)
-        progress(done, len(texts))
+    texts = [FILLER.text, *fixed_pieces(load_catalog(), load_prompts())]
+    return open_cache(settings).warm(texts, speed=settings.synthesiser.speed, progress=progress)

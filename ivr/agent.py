@@ -1,0 +1,176 @@
+"""The agent's process: `python -m ivr.agent`. Loads everything, then answers calls until told.
+
+SIGTERM and SIGINT: no new calls; those in progress get DRAIN_S to end, then a human.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+
+import structlog
+from aiohttp import web
+
+from audio.engines import make_recogniser
+from audio.recogniser import RecogniserError
+from audio.synthesiser import SynthesiserError
+from audio.vad import SileroVad
+from ivr.calls.call import Site, answer_call
+from ivr.calls.recognition import Recognition
+from ivr.calls.speech import FILLER, SpeechMaker, open_cache
+from ivr.catalog import CatalogError, load_catalog, services
+from ivr.config import ROOT, ConfigError, Settings, load_settings
+from ivr.dialogue.pieces import fixed_pieces
+from ivr.dialogue.prompts import PromptError, load_prompts
+from ivr.telephony import audiosocket
+from ivr.telephony.admission import Admission
+from ivr.telephony.http import make_app
+from ivr.understanding.grammar import GrammarError, load
+from ivr.understanding.match import Matcher, understand
+from store.calls import close_unfinished
+from store.database import Store, StoreError, open_store
+from store.services import sync
+
+DRAIN_S = 8.0
+"""The supervisor ends us by force after 10 s."""
+
+log = structlog.get_logger()
+
+
+class AgentError(Exception):
+    """The agent cannot start; one line that says why and what to do."""
+
+
+def set_up_logs(level: str) -> None:
+    """To standard error, one line an event."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def load_site(settings: Settings) -> tuple[Site, list[str]]:
+    """Everything a call needs, and the texts that the agent says; takes seconds.
+
+    Raises AgentError.
+    """
+    try:
+        catalog, prompts = load_catalog(), load_prompts()
+        grammar = load(ROOT / "grammars")
+        matcher = Matcher(grammar)
+        chosen = settings.recogniser
+        recogniser = make_recogniser(
+            chosen.engine,
+            chosen.model,
+            settings.models,
+            threads=chosen.threads,
+            beam=chosen.beam,
+        )
+        SileroVad()  # its model is shared by all calls; the first one does not wait for it
+        store = open_store(settings.database)
+        sync(store, services(catalog))
+        closed = close_unfinished(store, datetime.now(UTC))
+        if closed:
+            log.warning("calls left open by an agent that died", calls=closed)
+    except (CatalogError, PromptError, GrammarError, RecogniserError, StoreError) as error:
+        raise AgentError(str(error)) from error
+    site = Site(
+        settings=settings,
+        store=store,
+        admission=Admission(settings.agent.max_calls, time.monotonic),
+        recognition=Recognition(recogniser),
+        speech=SpeechMaker(open_cache(settings), settings.synthesiser.speed),
+        make_vad=SileroVad,
+        understand=lambda heard, question, now: understand(heard, question, matcher, now),
+        frames=frozenset(f for dialect in grammar.dialects.values() for f in dialect.frames),
+        catalog=catalog,
+        prompts=prompts,
+    )
+    return site, [FILLER.text, *fixed_pieces(catalog, prompts)]
+
+
+def _writable(store: Store) -> str:
+    """Why the store cannot be written; empty if it can."""
+    try:
+        with store.write():
+            return ""
+    except StoreError as error:
+        return str(error)
+
+
+async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
+    """Answers calls until SIGTERM or SIGINT. Raises AgentError when a port is taken."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    async def missing() -> list[str]:
+        reasons = [] if site.admission.open else ["shutting down"]
+        if site.recognition.stuck:
+            reasons.append("the recogniser does not answer: restart the agent")
+        unwritable = await asyncio.to_thread(_writable, site.store)
+        return [*reasons, unwritable] if unwritable else reasons
+
+    site.recognition.start()
+    site.speech.start()
+    loaded = await asyncio.to_thread(site.speech.load, texts)
+    log.info("voice", pieces=loaded, missing=len(texts) - loaded)
+    own = settings.agent
+    runner = web.AppRunner(
+        make_app(site.admission, settings.secrets.http, missing),
+        access_log=None,
+        shutdown_timeout=2.0,
+    )
+    await runner.setup()
+    try:
+        calls = await audiosocket.serve(
+            own.host,
+            own.audiosocket_port,
+            lambda line: answer_call(site, line),
+            site.admission.arrive,
+        )
+        await web.TCPSite(runner, own.host, own.http_port).start()
+    except OSError as error:
+        raise AgentError(f"cannot listen: {error.strerror or error}") from error
+    log.info("ready", audiosocket=own.audiosocket_port, http=own.http_port, calls=own.max_calls)
+    await stop.wait()
+    site.admission.open = False
+    log.info("stopping", calls=len(calls.tasks))
+    if calls.tasks:
+        await asyncio.wait(calls.tasks, timeout=DRAIN_S)
+    await calls.close()
+    await runner.cleanup()
+    await site.speech.close()
+    await site.recognition.close()
+    await asyncio.to_thread(site.store.close)
+    log.info("stopped")
+
+
+def main() -> int:
+    try:
+        settings = load_settings()
+        set_up_logs(settings.log_level)
+        site, texts = load_site(settings)
+        asyncio.run(serve(settings, site, texts))
+    except (AgentError, ConfigError, SynthesiserError) as error:
+        print(f"yihu agent: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
