@@ -66,6 +66,7 @@ class Store:
             Session(self._writing, expire_on_commit=False) as session,
             session.begin(),
         ):
+            session.connection()  # takes the lock now: what follows waits for nobody
             yield session
 
     def migrate(self) -> None:

@@ -206,10 +206,8 @@ def test_database_held_by_another_program_is_said(
 ) -> None:
     monkeypatch.setattr("store.database.BUSY_MS", 50)
     impatient = Store(url)
-    with store.write() as other:
-        other.connection()
-        with pytest.raises(StoreError, match=r"yihu\.sqlite3 has been locked"):
-            orders.book(impatient, order(call_id))
+    with store.write(), pytest.raises(StoreError, match=r"yihu\.sqlite3 has been locked"):
+        orders.book(impatient, order(call_id))
     impatient.close()
     assert orders.book(store, order(call_id)).id
 
