@@ -23,15 +23,17 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import aiohttp
 import structlog
 
 from audio import models
-from audio.engines import make_synthesiser
 from audio.synthesiser import SynthesiserError
+from ivr.calls.speech import open_cache, warm
+from ivr.catalog import CatalogError
 from ivr.config import Settings, config_file, load_settings
+from ivr.dialogue.prompts import PromptError
 from ivr.telephony import pbx
 from ivr.telephony.ami import Ami
 from ivr.telephony.sounds import write_sentences
@@ -126,7 +128,15 @@ def set_up(settings: Settings, report: Report) -> pbx.Place:
         pbx.prepare(settings, place)
         speak_sentences(settings, place, report)
         pbx.give(place)
-    except (pbx.PbxError, models.ModelError, SynthesiserError, StoreError) as error:
+        speak_prompts(settings, report)
+    except (
+        pbx.PbxError,
+        models.ModelError,
+        SynthesiserError,
+        StoreError,
+        CatalogError,
+        PromptError,
+    ) as error:
         raise SetupError(str(error)) from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -171,26 +181,27 @@ def install_models(settings: Settings, report: Report) -> None:
 
 
 def speak_sentences(settings: Settings, place: pbx.Place, report: Report) -> None:
-    """The dialplan's own sentences, in the site's voice."""
-    chosen = settings.synthesiser
-    voices: list[Any] = []  # loaded only if something has to be spoken
+    """The dialplan's own sentences, in the site's voice. Raises SynthesiserError."""
+    report("the dialplan's sentences")
+    cache = open_cache(settings)
+    speed = settings.synthesiser.speed
+    write_sentences(place.host(place.sounds), lambda text: cache.make(text, speed=speed))
 
-    def speak(text: str) -> Any:
-        if not voices:
-            voices.append(
-                make_synthesiser(
-                    chosen.engine, chosen.voice, settings.models, threads=chosen.threads
-                )
-            )
-        return voices[0].synthesise(text, speed=chosen.speed)
 
-    write_sentences(
-        place.host(place.sounds),
-        settings.cache_dir / "dialplan",
-        f"{chosen.engine} {chosen.voice} {chosen.speed}",
-        speak,
-        report,
-    )
+def speak_prompts(settings: Settings, report: Report) -> None:
+    """What the agent says, spoken once into the cache: minutes the first time."""
+
+    def progress(done: int, of: int, last: str) -> None:
+        if done in (1, of) or done % 20 == 0:
+            report(f"  {done} of {of} prompts")
+
+    report("prompts in the site's voice (some minutes the first time)")
+    failed = warm(settings, progress)
+    if failed:
+        raise SetupError(
+            f"the voice cannot say {len(failed)} prompts, such as {failed[0]!r}: "
+            "see the warnings above, or choose another with synthesiser.engine"
+        )
 
 
 def check_ports(settings: Settings) -> None:

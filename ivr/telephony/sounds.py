@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from audio.sound import write_wav
+from audio.synthesiser import Speech
 from ivr.config import ROOT
 
 TEXTS = ROOT / "dialplans" / "sounds.yaml"
 RATE = 8000
-
-Speech = NDArray[np.int16]
-"""Mono, shape (n,), 8000 Hz, 16-bit."""
 
 MELODY = (
     (0, 2), (4, 1), (7, 1), (9, 2), (7, 2), (4, 2), (2, 1), (4, 1), (0, 4),
@@ -28,27 +23,14 @@ MELODY = (
 BEAT_SECONDS = 0.55
 
 
-def write_sentences(
-    folder: Path,
-    cache: Path,
-    voice: str,
-    speak: Callable[[str], Speech],
-    report: Callable[[str], None],
-) -> None:
-    """Writes every sentence of sounds.yaml as NAME.wav; each is spoken once for a cache.
+def write_sentences(folder: Path, speak: Callable[[str], Speech]) -> None:
+    """Writes every sentence of sounds.yaml as NAME.wav.
 
-    voice: whatever makes the sound of a text differ (engine, voice, speed).
-    speak: text to samples; its errors go to the caller, finished sentences stay in the cache.
+    speak: text to samples; its errors go to the caller.
     """
     texts: dict[str, str] = yaml.safe_load(TEXTS.read_text("utf-8"))
-    cache.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        spoken = cache / f"{hashlib.sha256(f'{voice}: {text}'.encode()).hexdigest()[:24]}.wav"
-        if not spoken.exists():
-            report(f"speaking {name}: {text}")
-            write_wav(spoken, speak(text))
-        shutil.copyfile(spoken, folder / f".{name}.wav")
-        (folder / f".{name}.wav").replace(folder / f"{name}.wav")
+        write_wav(folder / f"{name}.wav", speak(text))
 
 
 def write_music(path: Path) -> None:
