@@ -33,8 +33,10 @@ ABOVE_NOISE_DB = 8.0
 """Speech stands out of the line's steady noise by this much."""
 QUIET_DB = -60.0
 """Below this there is nothing to compare."""
-NOISE_RISE_DB = 0.03
-"""How fast the noise floor may rise, per frame: 1.5 dB/s."""
+NOISE_FRAMES = 75
+"""Frames (1.5 s) of which the softest is the noise: speech is never that long without a gap."""
+FIRST_NOISE_DB = -50.0
+"""What the noise is taken for until so much has been heard."""
 LEARNED_EVERY = 10
 """Frames (0.2 s) between looks at an echo that is as expected."""
 SMEAR = 2
@@ -77,7 +79,7 @@ class BargeIn:
         self._out = np.zeros((HISTORY, BANDS), np.float32)
         self._in = np.zeros((COMPARED, BANDS), np.float32)
         self._out_db = np.full(HISTORY, -100.0, np.float32)
-        self._noise_db = 0.0
+        self._levels = np.full(NOISE_FRAMES, FIRST_NOISE_DB, np.float32)
         self._frames = 0
         self.echo: Echo | None = None
         """As measured so far; None where no echo has been noticed."""
@@ -100,8 +102,8 @@ class BargeIn:
         db = level_db(samples)
         powers = _powers(samples)
         _push(self._in, powers)
-        self._noise_db = min(max(db, QUIET_DB - ABOVE_NOISE_DB), self._noise_db + NOISE_RISE_DB)
-        if db < self._noise_db + ABOVE_NOISE_DB:
+        _push(self._levels, db)
+        if db < max(QUIET_DB, float(self._levels.min()) + ABOVE_NOISE_DB):
             return False
         if not self.ours_on_the_line:
             return True

@@ -224,7 +224,7 @@ class Caller:
         sound = np.concatenate([tone, np.zeros(300 * 8)]).astype(np.int16)
         for start in range(0, len(sound), 160):
             self.send(Audio(sound[start : start + 160].tobytes()))
-            await asyncio.sleep(0.02)
+            await self._read()
 
     def sound(self, samples: Speech) -> None:
         for start in range(0, len(samples), 160):

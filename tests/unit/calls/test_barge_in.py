@@ -101,4 +101,4 @@ def test_a_caller_is_heard_at_once_when_nothing_is_playing() -> None:
 
 
 def test_steady_noise_is_not_a_caller() -> None:
-    assert longest_ms(near(PROMPT, noise(6.0, -35))[50:]) <= 100
+    assert longest_ms(near(PROMPT, noise(6.0, -35))[75:]) <= 100
