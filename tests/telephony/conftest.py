@@ -3,6 +3,7 @@
 `asterisk`  (session) Asterisk alone; the agent's ports are closed until a test opens them.
 `site`      (session) the whole thing, brought up by `yihu up -d`.
 `make_site` (session) makes further ones, for tests that break theirs.
+`caller`    somebody who telephones `site`: call_fixtures.py.
 
 A Site has `settings`, `env` (for `yihu` commands), `start_asterisk()`, `up()`, `down()`,
 `pid("agent")`, `kill("agent")` and `ami()`. Models, spoken prompts and the installed Asterisk are
@@ -25,6 +26,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from call_fixtures import answering_site, caller  # noqa: F401
 
 from ivr import supervisor
 from ivr.config import load_settings

@@ -1,0 +1,38 @@
+"""Whoever wants a human gets one."""
+
+from __future__ import annotations
+
+import asyncio
+
+from call_fixtures import Caller
+
+from ivr.caller.script import Press, Speak, Step
+
+
+async def reaches_operators(caller: Caller, *script: str | Step) -> bool:
+    """Whether the call came to stand in the operators' queue; the caller hangs up there."""
+    number = caller.new_number()
+    async with caller.queue() as queue:
+        call = asyncio.create_task(caller.calls(*script, number=number))
+        try:
+            return await queue.joined(number)
+        finally:
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+
+
+async def test_caller_who_asks_for_a_human_reaches_the_operators(caller: Caller) -> None:
+    assert await reaches_operators(caller, "我要找人工")
+
+
+async def test_key_zero_reaches_the_operators_in_the_middle_of_a_prompt(caller: Caller) -> None:
+    assert await reaches_operators(caller, Press("0", into_ms=500))
+
+
+async def test_emergency_reaches_a_human_after_one_question(caller: Caller) -> None:
+    assert await reaches_operators(caller, "救命啊，我摔倒了", "是")
+
+
+async def test_caller_who_is_not_understood_twice_reaches_the_operators(caller: Caller) -> None:
+    nonsense = caller.voice("今天的月亮真圆啊")
+    assert await reaches_operators(caller, Speak(nonsense), Speak(nonsense))
