@@ -15,18 +15,10 @@ from audio.engines import make_recogniser
 from audio.recogniser import Hypothesis, Recogniser, RecogniserError
 from audio.sound import SoundError, read_wav
 from ivr.config import ROOT, Settings, load_settings
+from ivr.evaluation import QUESTIONS
 from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher, understand
 from ivr.understanding.meaning import Kind, Meaning, State
-
-QUESTIONS = {
-    State.OPEN: "您好，请问您需要什么服务？",
-    State.CONFIRM: "请问对吗？",
-    State.TIME: "您希望什么时候？",
-    State.RATING: "您对这次服务满意吗？",
-    State.SMS: "",
-}
-"""What the recogniser is told was asked: never a list of service words, they leak into the text."""
 
 
 def as_json(meaning: Meaning, hypotheses: list[Hypothesis], now: datetime) -> dict[str, Any]:

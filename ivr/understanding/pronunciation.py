@@ -106,9 +106,9 @@ class Pronunciation:
             return tuple(found.items())
 
         self._characters = {c: ways(listed) for c, listed in (readings or {}).items()}
-        self._words = {
+        self._words = {  # short words first: a longer one that holds them is read as a whole
             word: tuple(ways([syllable]) for syllable in entry["sound"].split())
-            for word, entry in (lexicon or {}).items()
+            for word, entry in sorted((lexicon or {}).items(), key=lambda item: len(item[0]))
             if len(entry.get("sound", "").split()) == len(word)
         }
         self.own = bool(self._characters) and self._plain is None
@@ -119,12 +119,12 @@ class Pronunciation:
         characters = han(text)
         mandarin = pinyin_of(characters)
         if len(mandarin) != len(characters):  # a character that pypinyin does not know
-            mandarin = [(pinyin_of(c) or ["a"])[0] for c in characters]
+            mandarin = tuple((pinyin_of(c) or ("a",))[0] for c in characters)
         result = [
             self._with_plain(self._characters[c], p) if c in self._characters else self._accent(p)
             for c, p in zip(characters, mandarin, strict=True)
         ]
-        for word in sorted(self._words, key=len):
+        for word in self._words:
             start = characters.find(word)
             while start >= 0:
                 for offset, reading in enumerate(self._words[word]):

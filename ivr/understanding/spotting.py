@@ -30,6 +30,19 @@ INSERTED = 0.12
 """What a syllable heard in the midst of the phrase costs."""
 
 
+SHORTLIST = 1200
+"""Entries that are aligned in full for one utterance."""
+UNHEARD = 0.5
+"""What the part of a phrase that was not heard takes from the evidence of the part that was."""
+SHARED = 0.3
+"""How far phrases of one label may fall behind its best and still add to its evidence."""
+
+
+def evidence(scores: Scores, total: Scores) -> Scores:
+    """What a score says for its phrase: its full weight when all was heard, less below a third."""
+    return (1 + UNHEARD) * scores - UNHEARD * total
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A phrase in one pronunciation."""
@@ -70,56 +83,85 @@ def weigh(text: str, weights: Mapping[str, float], floor: float) -> list[float]:
     return result
 
 
-class Spotter:
-    """A set of phrases ready to be looked for; immutable but for a cache of distances."""
+class Likeness:
+    """How much each way of reading speaks for each syllable heard, shared by all spotters.
 
-    def __init__(self, entries: Sequence[Entry], weights: Sequence[Sequence[float]]) -> None:
-        self.entries = tuple(entries)
-        self.labels = sorted({entry.label for entry in entries})
-        index = {label: number for number, label in enumerate(self.labels)}
-        self.label_of = np.asarray([index[entry.label] for entry in entries], dtype=np.int32)
-        longest = max((len(entry.readings) for entry in entries), default=1)
-        units: dict[Reading, int] = {((("a",), 0.0),): 0}
-        self._units = np.zeros((longest, len(entries)), dtype=np.int32)
-        self._weights = np.zeros((longest, len(entries)), dtype=np.float32)
-        for column, (entry, given) in enumerate(zip(entries, weights, strict=True)):
-            for row, (reading, weight) in enumerate(zip(entry.readings, given, strict=True)):
-                self._units[row, column] = units.setdefault(reading, len(units))
-                self._weights[row, column] = weight
-        self.total = self._weights.sum(axis=0)
-        """The score of each entry if it is heard perfectly."""
-        self._ways = [(way, cost, n) for reading, n in units.items() for way, cost in reading]
-        self._unit_count = len(units)
+    1 for the same sound, 0 at a distance of UNRELATED, never below MOST_AGAINST.
+    """
+
+    def __init__(self, readings: Iterable[Reading]) -> None:
+        self.units = {reading: number for number, reading in enumerate(dict.fromkeys(readings))}
+        ways = [(way, cost, n) for reading, n in self.units.items() for way, cost in reading]
+        self._syllables = list(dict.fromkeys(way for way, _, _ in ways))
+        place = {syllable: n for n, syllable in enumerate(self._syllables)}
+        self._way = np.asarray([place[way] for way, _, _ in ways])
+        self._cost = np.asarray([cost for _, cost, _ in ways], dtype=np.float32)
+        self._unit = np.asarray([n for _, _, n in ways])
         self._columns: dict[Syllable, Scores] = {}
-        self.prepare({way for way, _, _ in self._ways})
 
-    def prepare(self, syllables: Iterable[Syllable]) -> None:
-        """Computes the likeness of syllables that may be heard, so that the call does not wait."""
-        new = [syllable for syllable in syllables if syllable not in self._columns]
+    def of(self, heard: Iterable[Syllable]) -> list[Scores]:
+        """For each syllable heard, the likeness of all units, shape (units,)."""
+        listed = list(heard)
+        self.prepare(listed)
+        return [self._columns[syllable] for syllable in listed]
+
+    def prepare(self, heard: Iterable[Syllable]) -> None:
+        """Computes syllables that may be heard ahead, so that no caller waits for it."""
+        new = list(dict.fromkeys(s for s in heard if s not in self._columns))
         if not new:
             return
-        distances = syllable_distances([way for way, _, _ in self._ways], new)
-        distances += np.asarray([[cost] for _, cost, _ in self._ways], dtype=np.float32)
-        closest = np.full((self._unit_count, len(new)), np.inf, dtype=np.float32)
-        np.minimum.at(closest, [n for _, _, n in self._ways], distances)
+        distances = syllable_distances(self._syllables, new)[self._way] + self._cost[:, None]
+        closest = np.full((len(self.units), len(new)), np.inf, dtype=np.float32)
+        np.minimum.at(closest, self._unit, distances)
         likeness = np.maximum(1 - closest / UNRELATED, MOST_AGAINST).astype(np.float32)
         for column, syllable in enumerate(new):
             self._columns[syllable] = np.ascontiguousarray(likeness[:, column])
 
+
+class Spotter:
+    """A set of phrases ready to be looked for."""
+
+    def __init__(
+        self, entries: Sequence[Entry], weights: Sequence[Sequence[float]], likeness: Likeness
+    ) -> None:
+        self.entries = tuple(entries)
+        self.labels = sorted({entry.label for entry in entries})
+        index = {label: number for number, label in enumerate(self.labels)}
+        self.label_of = np.asarray([index[entry.label] for entry in entries], dtype=np.int32)
+        self._members = [np.flatnonzero(self.label_of == n) for n in range(len(self.labels))]
+        self.lengths = np.asarray([len(entry.readings) for entry in entries])
+        """Syllables of each entry."""
+        longest = int(self.lengths.max(initial=1))
+        self._units = np.zeros((longest, len(entries)), dtype=np.int32)
+        self._weights = np.zeros((longest, len(entries)), dtype=np.float32)
+        for column, (entry, given) in enumerate(zip(entries, weights, strict=True)):
+            rows = len(entry.readings)
+            self._units[:rows, column] = [likeness.units[reading] for reading in entry.readings]
+            self._weights[:rows, column] = given
+        self.total: Scores = self._weights.sum(axis=0)
+        """The score of each entry if it is heard perfectly."""
+        self._likeness = likeness
+
     def spot(self, heard: Sequence[Syllable]) -> Scores:
         """The score of every entry against one utterance, shape (entries,).
 
-        A perfect hearing scores the entry's total weight; nothing alike scores 0 or less.
+        A perfect hearing scores the entry's total weight. Entries that cannot be among the best
+        SHORTLIST are not aligned: theirs is what a phrase scores of which nothing was heard.
         """
-        self.prepare(set(heard))
-        rows, columns = self._units.shape
-        lost = self._weights * SKIPPED
-        before = np.zeros((rows + 1, columns), dtype=np.float32)
+        scores: Scores = -self.total * SKIPPED
+        if not heard:
+            return scores
+        likeness = np.stack(self._likeness.of(heard))
+        promising = self._shortlist(likeness.max(axis=0))
+        rows = int(self.lengths[promising].max())
+        units, weights = self._units[:rows, promising], self._weights[:rows, promising]
+        lost = weights * SKIPPED
+        before = np.zeros((rows + 1, len(promising)), dtype=np.float32)
         before[1:] = -np.cumsum(lost, axis=0)
         best = before[rows].copy()
         now = np.zeros_like(before)
-        for syllable in heard:
-            gain = self._columns[syllable][self._units] * self._weights
+        for alike in likeness:
+            gain = alike[units] * weights
             gain += before[:-1]
             np.subtract(before[1:], INSERTED, out=now[1:])
             np.maximum(now[1:], gain, out=now[1:])
@@ -127,7 +169,17 @@ class Spotter:
                 np.maximum(now[row + 1], now[row] - lost[row], out=now[row + 1])
             np.maximum(best, now[rows], out=best)
             before, now = now, before
-        return best
+        scores[promising] = best
+        return scores
+
+    def _shortlist(self, nearest: Scores) -> NDArray[np.int64]:
+        """Entries that may score best, by a bound: every syllable matched by the likest heard."""
+        count = len(self.entries)
+        if count <= SHORTLIST:
+            return np.arange(count)
+        bound = (np.maximum(nearest[self._units], -SKIPPED) * self._weights).sum(axis=0)
+        chosen: NDArray[np.int64] = np.argpartition(-evidence(bound, self.total), SHORTLIST)
+        return np.sort(chosen[:SHORTLIST])
 
     def span(self, index: int, heard: Sequence[Syllable]) -> tuple[int, int]:
         """The stretch [start, end) of `heard` that fits entry `index` best."""
@@ -137,8 +189,7 @@ class Spotter:
         score = [0.0] + [-SKIPPED * sum(weights[: n + 1]) for n in range(rows)]
         start = [0] * (rows + 1)
         best, span = -math.inf, (0, 0)
-        for position, syllable in enumerate(heard):
-            likeness = self._columns[syllable]
+        for position, likeness in enumerate(self._likeness.of(heard)):
             new_score, new_start = [0.0], [position + 1]
             for row, weight in enumerate(weights):
                 # where the stretch starts travels with the score; row 0 starts at this syllable
@@ -153,3 +204,18 @@ class Spotter:
             if score[rows] > best:
                 best, span = score[rows], (start[rows], position + 1)
         return span
+
+    def pool(self, values: Scores) -> Scores:
+        """Evidence of entries gathered for each label, shape (labels,): a soft maximum."""
+        highest = np.full(len(self.labels), -np.inf, dtype=np.float32)
+        np.maximum.at(highest, self.label_of, values)
+        parts = np.exp((values - highest[self.label_of]) / SHARED)
+        sums = np.zeros(len(self.labels), dtype=np.float32)
+        np.add.at(sums, self.label_of, parts)
+        pooled: Scores = highest + np.float32(SHARED) * np.log(sums)
+        return pooled
+
+    def best_of(self, label: int, values: Scores) -> int:
+        """The entry of a label with the highest value."""
+        members = self._members[label]
+        return int(members[np.argmax(values[members])])

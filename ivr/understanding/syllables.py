@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 from pypinyin import Style, lazy_pinyin
 
 Syllable = tuple[str, ...]
 
 _INITIALS = {
-    "zh": "ʈ͡ʂ", "ch": "ʈ͡ʂʰ", "sh": "ʂ", "pf": "p͡f", "pfh": "p͡fʰ", "ng": "ŋ", "b": "p", "p": "pʰ", "m": "m", "f": "f",
+    "zh": "ʈ͡ʂ", "ch": "ʈ͡ʂʰ", "sh": "ʂ", "pf": "p͡f",
+    "pfh": "p͡fʰ", "ng": "ŋ", "b": "p", "p": "pʰ", "m": "m", "f": "f",
     "v": "v", "d": "t", "t": "tʰ", "n": "n", "l": "l", "g": "k", "k": "kʰ", "h": "x", "j": "t͡ɕ",
     "q": "t͡ɕʰ", "x": "ɕ", "r": "ʐ", "z": "t͡s", "c": "t͡sʰ", "s": "s",
 }  # fmt: skip
@@ -114,6 +116,7 @@ def han(text: str) -> str:
     return "".join(_HAN.findall(text.translate(_DIGITS)))
 
 
-def pinyin_of(text: str) -> list[str]:
+@lru_cache(maxsize=32768)
+def pinyin_of(text: str) -> tuple[str, ...]:
     """Toneless pinyin of each character; polyphones are decided by the words around them."""
-    return lazy_pinyin(han(text), style=Style.NORMAL, v_to_u=False, errors="ignore")
+    return tuple(lazy_pinyin(han(text), style=Style.NORMAL, v_to_u=False, errors="ignore"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ivr.understanding.grammar import Dialect, Grammar, TimeWords
 from ivr.understanding.pronunciation import Pronunciation
-from ivr.understanding.spotting import Entry, Spotter, character_weights, weigh
+from ivr.understanding.spotting import Entry, Likeness, Spotter, character_weights, weigh
 from ivr.understanding.syllables import Syllable
 from ivr.understanding.when import Part, When
 
@@ -52,8 +52,8 @@ def _phrases(words: TimeWords) -> Iterator[tuple[str, str]]:
     for weekday, texts in words.get("weekend", {}).items():
         yield from ((f"weekday:{weekday}", text) for text in texts)
     dates = words.get("date_word", {}).get("", ())
-    for day in range(1, 32):
-        yield from ((f"date:{day}", numeral(day) + word) for word in dates)
+    for number in range(1, 32):
+        yield from ((f"date:{number}", numeral(number) + word) for word in dates)
     for month in range(1, 13):
         for word in words.get("month_word", {}).get("", ()):
             yield from ((f"month:{month}", said + word) for said in _spoken(month))
@@ -66,9 +66,9 @@ def _phrases(words: TimeWords) -> Iterator[tuple[str, str]]:
                     continue
                 for half in words.get("half", {}).get("", ()):
                     yield f"clock:{hour}:30", said + word + half
-                for minute, quarters in words.get("quarter", {}).items():
+                for past, quarters in words.get("quarter", {}).items():
                     for quarter in quarters:
-                        yield f"clock:{hour}:{minute}", said + word + quarter
+                        yield f"clock:{hour}:{past}", said + word + quarter
                 for minute in (10, 20, 30, 40, 50):
                     yield f"clock:{hour}:{minute}", said + word + numeral(minute)
 
@@ -96,30 +96,29 @@ def _pronunciations(grammar: Grammar) -> Iterator[tuple[Dialect, Pronunciation]]
             yield dialect, mandarin
 
 
+def time_entries(grammar: Grammar) -> list[Entry]:
+    """Every time expression of every dialect in every pronunciation."""
+    entries: dict[tuple[str, object], Entry] = {}
+    mandarin_words = next(iter(grammar.dialects.values())).times
+    for dialect, pronunciation in _pronunciations(grammar):
+        for words in (dialect.times, {**mandarin_words, **dialect.times}):
+            for label, text in _phrases(words):
+                readings = tuple(pronunciation.read(text))
+                entries.setdefault((label, readings), Entry(label, dialect.name, text, readings))
+    return list(entries.values())
+
+
 class TimeSpotter:
     """All time words of all dialects, ready to be looked for."""
 
-    def __init__(self, grammar: Grammar) -> None:
-        phrases: dict[tuple[str, str], None] = {}
-        entries: dict[tuple[str, object], Entry] = {}
-        mandarin_words = next(iter(grammar.dialects.values())).times
-        for dialect, pronunciation in _pronunciations(grammar):
-            own = {**mandarin_words, **dialect.times}
-            for words in (dialect.times, own):
-                for label, text in _phrases(words):
-                    phrases[label, text] = None
-                    readings = tuple(pronunciation.read(text))
-                    key = (label, readings)
-                    entries.setdefault(key, Entry(label, dialect.name, text, readings))
-        groups: dict[str, list[str]] = {}
-        for label, text in phrases:
-            groups.setdefault(label, []).append(text)
+    def __init__(self, entries: Sequence[Entry], likeness: Likeness) -> None:
+        groups: dict[str, set[str]] = {}
+        for entry in entries:
+            groups.setdefault(entry.label, set()).add(entry.text)
         weights = character_weights(groups)
-        listed = list(entries.values())
-        self._spotter = Spotter(listed, [weigh(e.text, weights, floor=0.3) for e in listed])
-
-    def prepare(self, syllables: Sequence[Syllable]) -> None:
-        self._spotter.prepare(syllables)
+        self._spotter = Spotter(
+            entries, [weigh(entry.text, weights, floor=0.3) for entry in entries], likeness
+        )
 
     def find(self, heard: Sequence[Syllable], clarity: float) -> list[Found]:
         """The time words in an utterance that do not overlap, the fullest first."""
@@ -184,8 +183,11 @@ def _date(today: date, month: int | None, day: int) -> date | None:
     return None
 
 
-def to_when(found: Sequence[Found], now: datetime) -> When | None:
-    """Puts the words together; None if they name no time."""
+def to_when(found: Sequence[Found], now: datetime, *, asked: bool) -> When | None:
+    """Puts the words together; None if they name no time.
+
+    Where no time was `asked` for, a bare 一点 is "a little" and not one o'clock.
+    """
     values = {f.label.split(":")[0]: f.label.split(":")[1:] for f in found}
     today = now.date()
     if "asap" in values and not values.keys() & {"day", "weekday", "date", "part", "clock"}:
@@ -203,7 +205,8 @@ def to_when(found: Sequence[Found], now: datetime) -> When | None:
     clock = None
     if "clock" in values:
         hour, minute = (int(value) for value in values["clock"])
-        clock = on_the_clock(hour, minute, part)
+        if asked or day or part or (hour, minute) != (1, 0):
+            clock = on_the_clock(hour, minute, part)
     if day is None and part is None and clock is None:
         return None
     return When(day=day, part=part, clock=clock)

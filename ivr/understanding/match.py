@@ -1,0 +1,306 @@
+"""From what a recogniser believes it heard to what the caller means.
+
+Every hypothesis is compared by sound with every way of saying everything in every dialect
+(spotting.py). The evidence of all hypotheses and phrases is added up for each meaning, and
+confidence.py says how often evidence like this is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from audio.recogniser import Hypothesis
+from ivr.understanding import confidence
+from ivr.understanding.confidence import Clues
+from ivr.understanding.grammar import Dialect, Grammar, Phrase, Topic, load
+from ivr.understanding.meaning import EMERGENCY, Candidate, Kind, Meaning, State
+from ivr.understanding.pronunciation import Pronunciation
+from ivr.understanding.spotting import (
+    Entry,
+    Likeness,
+    Scores,
+    Spotter,
+    character_weights,
+    evidence,
+    weigh,
+)
+from ivr.understanding.syllables import Syllable, from_pinyin, han, pinyin_of
+from ivr.understanding.times import CERTAIN, CLEAR, TimeSpotter, time_entries, to_when
+from ivr.understanding.when import When
+
+N_BEST = 3
+"""Hypotheses looked at; further ones differ little and cost as much."""
+LONGEST = 60
+"""Syllables of an utterance looked at, from its end: the need follows the story."""
+FRAME_SHARE = 8
+"""Frames (我要, 帮我) count as if that many services were said with them."""
+LONGEST_PHRASE = 14
+"""Syllables of a phrase; longer ones are stories, which no caller repeats word by word."""
+FLOORS = {Topic.SERVICE: 0.12, Topic.ACT: 0.4, Topic.RATING: 0.4, Topic.EVERYDAY: 0.3}
+"""The least weight of a syllable: in short answers every syllable matters."""
+UNEXPLAINED = 0.35
+"""What each syllable takes from a short answer (对) that the answer's phrase does not explain."""
+TOP = 5
+"""Candidates that are told."""
+
+ACCEPT = 0.4
+"""Confidence below which a service is out of scope rather than read back."""
+EMERGENCY_ACCEPT = 0.2
+"""The same for an emergency: it is only ever asked about, so a false one costs a question."""
+ACT_HEARD = 0.62
+"""Share of an answer that must be heard for it to count when that kind of answer was asked for."""
+ACT_CLEAR = 0.8
+"""The same for an act that was not asked for."""
+SPOTTED = 0.85
+"""Share of a further service, or of an answer at the start of a longer sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """One hypothesis made ready for spotting."""
+
+    text: str
+    syllables: tuple[Syllable, ...]
+    weight: float
+    """How much it counts beside the others; they sum to 1."""
+    score: float
+
+
+def _syllables(text: str) -> tuple[Syllable, ...]:
+    return tuple(from_pinyin(pinyin) for pinyin in pinyin_of(text))[-LONGEST:]
+
+
+def _prepared(hypotheses: Sequence[Hypothesis]) -> list[_Heard]:
+    distinct: dict[tuple[Syllable, ...], Hypothesis] = {}
+    for hypothesis in hypotheses:
+        syllables = _syllables(hypothesis.text)
+        if syllables:
+            distinct.setdefault(syllables, hypothesis)
+    best = list(distinct.items())[:N_BEST]
+    odds = [float(np.exp(h.score - best[0][1].score)) for _, h in best]
+    return [
+        _Heard(han(h.text), syllables, share / sum(odds), h.score)
+        for (syllables, h), share in zip(best, odds, strict=True)
+    ]
+
+
+def _entries(grammar: Grammar, topic: Topic) -> list[Entry]:
+    """Every phrase of a topic in every pronunciation it may have."""
+    mandarin = Pronunciation()
+    distinct: dict[tuple[str, object], Entry] = {}
+
+    def add(phrase: Phrase, dialect: Dialect, pronunciation: Pronunciation) -> None:
+        readings = tuple(pronunciation.read(phrase.text))
+        if len(readings) <= LONGEST_PHRASE:
+            entry = Entry(phrase.code, dialect.name, phrase.text, readings)
+            distinct.setdefault((phrase.code, readings), entry)
+
+    for dialect in grammar.dialects.values():
+        base = grammar.dialects[dialect.base].phrases if dialect.base else ()
+        for phrase in dialect.phrases + base:
+            if phrase.topic is topic:
+                add(phrase, dialect, dialect.pronunciation)
+    for dialect in grammar.dialects.values():
+        if dialect.pronunciation.own:  # dialect words from a speaker closer to Mandarin, or typed
+            for phrase in dialect.phrases:
+                if phrase.topic is topic:
+                    add(phrase, dialect, mandarin)
+    return list(distinct.values())
+
+
+def _weights(grammar: Grammar, topic: Topic) -> dict[str, float]:
+    groups: dict[str, list[str]] = {}
+    for dialect in grammar.dialects.values():
+        for phrase in dialect.phrases:
+            if phrase.topic is topic:
+                group = phrase.code or phrase.text  # everyday sentences have nothing in common
+                groups.setdefault(group, []).append(phrase.text)
+    frames = [frame for dialect in grammar.dialects.values() for frame in dialect.frames]
+    for number in range(FRAME_SHARE):
+        groups[f"frames {number}"] = frames
+    return character_weights(groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """The labels of one topic in falling evidence."""
+
+    labels: tuple[str, ...]
+    evidence: tuple[float, ...]
+    best: tuple[int, ...]
+    """The entry that speaks most for each label."""
+    shares: tuple[float, ...]
+    """How much of that entry was heard."""
+
+
+def _rank(spotter: Spotter, heard: Sequence[_Heard], whole: bool) -> _Ranking:
+    """Spots all hypotheses; `whole` for answers that should be all that was said."""
+    found = []
+    for one in heard:
+        scores = spotter.spot(one.syllables)
+        if whole:
+            extra = np.maximum(len(one.syllables) - spotter.lengths, 0)
+            scores = scores - UNEXPLAINED * extra.astype(np.float32)
+        found.append(scores)
+    weights = np.asarray([one.weight for one in heard], dtype=np.float32)
+    stacked = np.stack(found)
+    values: Scores = evidence(stacked, spotter.total)
+    values = (values.max(axis=0) + weights @ values) / 2
+    share: Scores = (stacked.max(axis=0) + weights @ stacked) / 2 / spotter.total
+    pooled = spotter.pool(values)
+    order = np.argsort(-pooled, kind="stable")
+    best = [spotter.best_of(int(label), values) for label in order]
+    return _Ranking(
+        labels=tuple(spotter.labels[label] for label in order),
+        evidence=tuple(float(pooled[label]) for label in order),
+        best=tuple(best),
+        shares=tuple(float(share[entry]) for entry in best),
+    )
+
+
+class Matcher:
+    """The grammar made ready for listening; takes seconds to make, and does not change."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        entries = {topic: _entries(grammar, topic) for topic in Topic}
+        times = time_entries(grammar)
+        everything = [*times, *(entry for listed in entries.values() for entry in listed)]
+        likeness = Likeness(reading for entry in everything for reading in entry.readings)
+        likeness.prepare({s for text in {e.text for e in everything} for s in _syllables(text)})
+
+        def spotter(topic: Topic) -> Spotter:
+            weights = _weights(grammar, topic)
+            listed = entries[topic]
+            given = [weigh(entry.text, weights, FLOORS[topic]) for entry in listed]
+            return Spotter(listed, given, likeness)
+
+        self._services = spotter(Topic.SERVICE)
+        self._acts = spotter(Topic.ACT)
+        self._ratings = spotter(Topic.RATING)
+        self._everyday = spotter(Topic.EVERYDAY)
+        self._times = TimeSpotter(times, likeness)
+
+    @classmethod
+    def load(cls, folder: Path) -> Matcher:
+        """Reads grammars/. Raises GrammarError naming what is wrong."""
+        return cls(load(folder))
+
+    def when(self, heard: Sequence[_Heard], now: datetime, clarity: float) -> When | None:
+        """The time that the hypotheses agree on best."""
+        best: tuple[float, When] | None = None
+        for one in heard:
+            found = self._times.find(one.syllables, clarity)
+            when = to_when(found, now, asked=clarity == CLEAR)
+            strength = sum(f.score for f in found) * (0.5 + 0.5 * one.weight)
+            if when is not None and (best is None or strength > best[0]):
+                best = strength, when
+        return best[1] if best else None
+
+    def services(self, heard: Sequence[_Heard]) -> list[Candidate]:
+        """The services that may be meant, most likely first, with calibrated confidence."""
+        ranking = _rank(self._services, heard, whole=False)
+        everyday = _rank(self._everyday, heard, whole=True)
+        text = max(len(one.syllables) for one in heard)
+        candidates = []
+        for place, label in enumerate(ranking.labels[:TOP]):
+            entry = self._services.entries[ranking.best[place]]
+            rival = ranking.evidence[1 if place == 0 else 0]
+            clues = Clues(
+                share=ranking.shares[place],
+                strength=ranking.evidence[place],
+                lead=ranking.evidence[place] - rival,
+                over_everyday=ranking.evidence[place] - everyday.evidence[0],
+                covered=min(1.0, len(entry.readings) / text),
+                certainty=heard[0].score,
+            )
+            candidates.append(
+                Candidate(label, confidence.of_service(clues), entry.text, entry.dialect)
+            )
+        return sorted(candidates, key=lambda c: -c.confidence)
+
+    def also(self, heard: _Heard, first: str) -> tuple[str, ...]:
+        """Further services named in the same breath, each in a stretch of its own."""
+        shares = self._services.spot(heard.syllables) / self._services.total
+        named = np.flatnonzero(shares >= SPOTTED)
+        order = named[np.argsort(-(shares * self._services.total)[named], kind="stable")]
+        taken: list[tuple[int, int]] = []
+        codes: list[str] = []
+        for index in order[:40]:
+            start, end = self._services.span(int(index), heard.syllables)
+            if any(start < stop and begin < end for begin, stop in taken):
+                continue
+            taken.append((start, end))
+            codes.append(self._services.entries[index].label)
+        return tuple(code for code in dict.fromkeys(codes) if code != first)
+
+    def answer(self, heard: Sequence[_Heard], topic: Topic) -> Candidate:
+        """The act or rating that the whole utterance is most like; confidence is what was heard."""
+        spotter = self._acts if topic is Topic.ACT else self._ratings
+        ranking = _rank(spotter, heard, whole=True)
+        entry = spotter.entries[ranking.best[0]]
+        share = max(0.0, min(1.0, ranking.shares[0]))
+        return Candidate(ranking.labels[0], share, entry.text, entry.dialect)
+
+
+def understand(
+    hypotheses: Sequence[Hypothesis], state: State, matcher: Matcher, now: datetime
+) -> Meaning:
+    """What the caller means, given what was asked and the site's time.
+
+    Hypotheses come best first; none, or none with a character in it, is out of scope.
+    """
+    heard = _prepared(hypotheses)
+    if not heard:
+        return Meaning(Kind.OOS)
+    if state in (State.RATING, State.SMS):
+        return _rating(heard, matcher)
+    when = matcher.when(heard, now, CLEAR if state is State.TIME else CERTAIN)
+    services = matcher.services(heard)
+    act = matcher.answer(heard, Topic.ACT)
+    best = services[0]
+    base = Meaning(
+        Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect
+    )
+    emergency = next(c for c in (*services, Candidate(EMERGENCY, 0.0)) if c.code == EMERGENCY)
+    asked = state is State.CONFIRM
+    if act.confidence >= (ACT_HEARD if asked else ACT_CLEAR) and (
+        asked or act.confidence > best.confidence
+    ):
+        return replace(
+            base, kind=Kind.ACT, code=act.code, confidence=act.confidence, dialect=act.dialect
+        )
+    if state is State.TIME and when is not None and best.confidence < SPOTTED:
+        return replace(base, kind=Kind.TIME, confidence=CLEAR)
+    if best.confidence >= ACCEPT:
+        return replace(
+            base,
+            kind=Kind.SERVICE,
+            code=best.code,
+            confidence=best.confidence,
+            also=matcher.also(heard[0], best.code),
+        )
+    if emergency.confidence >= EMERGENCY_ACCEPT:
+        return replace(base, kind=Kind.SERVICE, code=EMERGENCY, confidence=emergency.confidence)
+    if when is not None and state is not State.OPEN:
+        return replace(base, kind=Kind.TIME, confidence=CLEAR)
+    return base
+
+
+def _rating(heard: Sequence[_Heard], matcher: Matcher) -> Meaning:
+    rating = matcher.answer(heard, Topic.RATING)
+    act = matcher.answer(heard, Topic.ACT)
+    base = Meaning(Kind.OOS, text=heard[0].text)
+    if rating.confidence >= ACT_HEARD and rating.confidence >= act.confidence:
+        return replace(
+            base, kind=Kind.RATING, rating=int(rating.code), confidence=rating.confidence,
+            dialect=rating.dialect,
+        )  # fmt: skip
+    if act.confidence >= ACT_CLEAR:
+        return replace(base, kind=Kind.ACT, code=act.code, confidence=act.confidence)
+    return base
