@@ -32,7 +32,7 @@ def make_recogniser(
     if engine == "sherpa-onnx":
         from audio.sherpa import SherpaRecogniser
 
-        return SherpaRecogniser(folder, threads=threads, beam=beam)
+        return SherpaRecogniser(folder, threads=threads)
     raise RecogniserError(f"there is no recogniser {engine!r}: whisper, vosk or sherpa-onnx")
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from audio.recogniser import Samples
+from audio.sound import Doubler
 
 WINDOW = 256
 """Samples at 8000 Hz the detector takes at once: 32 ms."""
 _CONTEXT = 64
 """Samples at 16000 Hz from before the window that Silero wants to see."""
-_TAPS = 31
 
 
 @cache
@@ -33,16 +33,11 @@ def _session() -> Any:
     return onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
 
 
-@cache
-def _half_band() -> Samples:
-    """Low pass at 4000 Hz for sound stretched from 8000 to 16000 Hz; adds 1 ms of delay."""
-    n = np.arange(_TAPS) - _TAPS // 2
-    taps = np.sinc(n / 2) * np.hamming(_TAPS)
-    return np.asarray(2 * taps / taps.sum(), np.float32)
-
-
 class SileroVad:
     """One caller's line; keeps what it has heard between windows."""
+
+    _memory: tuple[Any, Any]
+    """The network's state, two arrays of shape (1, 1, 128)."""
 
     def __init__(self) -> None:
         self._run = _session().run
@@ -52,18 +47,15 @@ class SileroVad:
         """Probability in [0, 1] that the next window, shape (256,) at 8000 Hz, holds speech."""
         if window.shape != (WINDOW,):
             raise ValueError(f"a window has {WINDOW} samples, not {window.shape}")
-        # Silero hears 16000 Hz: a zero between samples, then the low pass fills them in.
-        self._stretched[: _TAPS - 1] = self._stretched[2 * WINDOW :]
-        self._stretched[_TAPS - 1 :: 2] = window
         self._sound[0, :_CONTEXT] = self._sound[0, -_CONTEXT:]
-        self._sound[0, _CONTEXT:] = np.convolve(self._stretched, _half_band(), "valid")
-        probability, self._h, self._c = self._run(
-            None, {"input": self._sound, "h": self._h, "c": self._c}
-        )
+        self._sound[0, _CONTEXT:] = self._double(window)
+        h, c = self._memory
+        probability, *memory = self._run(None, {"input": self._sound, "h": h, "c": c})
+        self._memory = (memory[0], memory[1])
         return float(probability[0])
 
     def reset(self) -> None:
         """Forgets what was heard; for the next turn or call."""
-        self._stretched = np.zeros(_TAPS - 1 + 2 * WINDOW, np.float32)
+        self._double = Doubler()
         self._sound = np.zeros((1, _CONTEXT + 2 * WINDOW), np.float32)
-        self._h = self._c = np.zeros((1, 1, 128), np.float32)
+        self._memory = (np.zeros((1, 1, 128), np.float32),) * 2

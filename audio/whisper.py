@@ -14,7 +14,6 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from audio.recogniser import TELEPHONE_HZ, Hypothesis, RecogniserError, Samples
 from audio.sound import high_passed, levelled, resample, speech_edges
+from audio.text import plain
 
 WHISPER_HZ = 16000
 WINDOWS_S = (6, 8, 10, 15, 30)
@@ -38,7 +38,6 @@ MADE_UP = re.compile(
     "字幕|点赞|订阅|打赏|明镜|栏目|独播|謝謝觀看|谢谢观看|谢谢收看|感谢观看|由.*提供|Amara|by索"
 )
 """What Whisper says to noise: it was trained on subtitles."""
-_NOT_TEXT = re.compile(r"[^0-9A-Za-z\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +153,6 @@ class WhisperRecogniser:
             if text:
                 best[text] = max(score, best.get(text, -math.inf))
         return [Hypothesis(text, min(0.0, score)) for text, score in best.items()]
-
-
-@cache
-def _simplifier() -> Any:
-    import opencc
-
-    return opencc.OpenCC("t2s")
-
-
-def plain(text: str) -> str:
-    """Simplified characters, digits and letters; no punctuation, no spaces."""
-    return _NOT_TEXT.sub("", _simplifier().convert(text))
 
 
 def collapsed(hypothesis: Hypothesis, seconds: float, question: str) -> bool:

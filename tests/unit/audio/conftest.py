@@ -1,0 +1,56 @@
+"""Real engines, loaded once; their models are installed when they are not there yet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from audio import models
+from audio.engines import make_recogniser, make_synthesiser
+from audio.pyttsx import PyttsxSynthesiser
+from audio.recogniser import Samples
+from audio.sound import alaw_decode, alaw_encode, to_samples
+from audio.synthesiser import Speech, Synthesiser
+from audio.vosk import VoskRecogniser
+from audio.whisper import WhisperRecogniser
+from ivr.config import load_settings
+
+
+def models_folder(name: str) -> Path:
+    """The site's models, with this one among them."""
+    folder = load_settings().models
+    models.install(name, folder, report=lambda line: print(line, file=sys.stderr))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def on_the_line() -> Callable[[Speech], Samples]:
+    """Speech as a caller's telephone brings it."""
+    return lambda speech: to_samples(alaw_decode(alaw_encode(speech)))
+
+
+@pytest.fixture(scope="session")
+def whisper() -> WhisperRecogniser:
+    recogniser = make_recogniser("whisper", "whisper-base", models_folder("whisper-base"))
+    assert isinstance(recogniser, WhisperRecogniser)
+    return recogniser
+
+
+@pytest.fixture(scope="session")
+def voice() -> Synthesiser:
+    return make_synthesiser("kokoro", "zf_xiaoxiao", models_folder("kokoro"))
+
+
+@pytest.fixture(scope="session")
+def korean() -> PyttsxSynthesiser:
+    return PyttsxSynthesiser("ko")
+
+
+@pytest.fixture(scope="session")
+def vosk() -> VoskRecogniser:
+    recogniser = make_recogniser("vosk", "vosk-ko", models_folder("vosk-ko"))
+    assert isinstance(recogniser, VoskRecogniser)
+    return recogniser
