@@ -60,6 +60,7 @@ from store.privacy import mask_phone
 
 FILLER_AFTER_S = 1.5
 """Waiting longer for an answer than this, an elder thinks that the line is dead."""
+FILLER_AGAIN_S = 4.0
 MISSING_FRAMES = 25
 """Frames (0.5 s) without sound from the line, after which it counts as silence: a gateway that
 suppresses silence sends nothing, and the time for an answer passes all the same."""
@@ -378,6 +379,7 @@ class _Call:
                         return Silence(), Answering("silence")
                     case Passed.PATIENCE:
                         self._fill()
+                        filler = self._loop.call_later(FILLER_AGAIN_S, self._put, Passed.PATIENCE)
                 if over_at is not None and self._thought is not None:
                     if self._thought.failed is not None:
                         raise self._thought.failed

@@ -25,6 +25,8 @@ SLOW = 0.7
 """Speed after 慢一点."""
 QUEUE_LIMIT = 100
 """Pieces that may wait for the voice; each takes about a second."""
+TIMEOUT_S = 12.0
+"""A caller does not wait longer for a prompt, with requests to wait on the way."""
 MEMORY_LIMIT = 2000
 """Pieces kept in memory, about 25 kB each."""
 
@@ -85,7 +87,13 @@ class SpeechMaker:
             for piece in pieces
             if not piece.optional and self._cached(piece.text, slow) is None
         ]
-        await asyncio.gather(*missing)
+        if missing:
+            # Not gathered: who hangs up must not cancel what another caller waits for as well.
+            done, late = await asyncio.wait(missing, timeout=TIMEOUT_S)
+            for future in done:
+                future.result()
+            if late:
+                raise SynthesiserError(f"the voice has not said it within {TIMEOUT_S:g} s")
         row = self.ready(pieces, slow=slow)
         assert row is not None
         return row
