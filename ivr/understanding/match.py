@@ -44,7 +44,7 @@ LONGEST_PHRASE = 14
 FLOORS = {Topic.SERVICE: 0.12, Topic.ACT: 0.4, Topic.RATING: 0.4, Topic.EVERYDAY: 0.3}
 """The least weight of a syllable: in short answers every syllable matters."""
 UNEXPLAINED = 0.35
-"""What each syllable takes from a short answer (对) that the answer's phrase does not explain."""
+"""What each syllable takes from everyday talk that its phrase does not explain."""
 TOP = 5
 """Candidates that are told."""
 
@@ -52,7 +52,15 @@ ACCEPT = 0.4
 """Confidence below which a service is out of scope rather than read back."""
 EMERGENCY_ACCEPT = 0.2
 """The same for an emergency: it is only ever asked about, so a false one costs a question."""
-ACT_HEARD = 0.62
+PARTLY = 0.5
+"""Share of an answer that must be heard for it to be looked at."""
+LEFT_OVER = 0.06
+"""What each unexplained syllable takes from an answer's confidence when it was asked for."""
+LEFT_OVER_UNASKED = 0.12
+"""The same when something else was asked."""
+WRITTEN = 0.2
+"""Share of a phrase's weight added when its very characters were recognised."""
+ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
 ACT_CLEAR = 0.8
 """The same for an act that was not asked for."""
@@ -150,6 +158,9 @@ def _rank(spotter: Spotter, heard: Sequence[_Heard], whole: bool) -> _Ranking:
     weights = np.asarray([one.weight for one in heard], dtype=np.float32)
     stacked = np.stack(found)
     values: Scores = evidence(stacked, spotter.total)
+    for row, one in enumerate(heard):
+        written = spotter.written(one.text)
+        values[row, written] += WRITTEN * spotter.total[written]
     values = (values.max(axis=0) + weights @ values) / 2
     share: Scores = (stacked.max(axis=0) + weights @ stacked) / 2 / spotter.total
     pooled = spotter.pool(values)
@@ -185,6 +196,8 @@ class Matcher:
         self._ratings = spotter(Topic.RATING)
         self._everyday = spotter(Topic.EVERYDAY)
         self._times = TimeSpotter(times, likeness)
+        self._frames = {f for dialect in grammar.dialects.values() for f in dialect.frames}
+        self._longest_frame = max(map(len, self._frames), default=0)
 
     @classmethod
     def load(cls, folder: Path) -> Matcher:
@@ -224,28 +237,44 @@ class Matcher:
             )
         return sorted(candidates, key=lambda c: -c.confidence)
 
-    def also(self, heard: _Heard, first: str) -> tuple[str, ...]:
-        """Further services named in the same breath, each in a stretch of its own."""
-        shares = self._services.spot(heard.syllables) / self._services.total
-        named = np.flatnonzero(shares >= SPOTTED)
-        order = named[np.argsort(-(shares * self._services.total)[named], kind="stable")]
-        taken: list[tuple[int, int]] = []
-        codes: list[str] = []
-        for index in order[:40]:
-            start, end = self._services.span(int(index), heard.syllables)
-            if any(start < stop and begin < end for begin, stop in taken):
-                continue
-            taken.append((start, end))
-            codes.append(self._services.entries[index].label)
-        return tuple(code for code in dict.fromkeys(codes) if code != first)
+    def named(self, heard: _Heard) -> tuple[str, ...]:
+        """Services named clearly, each in a stretch of its own, the clearest first."""
+        places = self._services.places(heard.syllables, SPOTTED)
+        return tuple(dict.fromkeys(self._services.entries[p.entry].label for p in places))
 
-    def answer(self, heard: Sequence[_Heard], topic: Topic) -> Candidate:
-        """The act or rating that the whole utterance is most like; confidence is what was heard."""
+    def answer(self, heard: Sequence[_Heard], topic: Topic, loose: float) -> Candidate:
+        """The act or rating that was said.
+
+        Its confidence is the share of its phrase that was heard, less `loose` for every syllable
+        that neither an answer nor a frame (我想, 吧) explains.
+        """
         spotter = self._acts if topic is Topic.ACT else self._ratings
-        ranking = _rank(spotter, heard, whole=True)
-        entry = spotter.entries[ranking.best[0]]
-        share = max(0.0, min(1.0, ranking.shares[0]))
-        return Candidate(ranking.labels[0], share, entry.text, entry.dialect)
+        found: dict[str, Candidate] = {}
+        for one in heard:
+            places = spotter.places(one.syllables, PARTLY)
+            explained = {n for place in places for n in range(place.start, place.end)}
+            left = len(one.syllables) - len(explained | self._framed(one))
+            for place in places:
+                entry = spotter.entries[place.entry]
+                odds = 0.5 + 0.5 * one.weight / heard[0].weight
+                share = max(0.0, min(1.0, place.share) - loose * max(0, left)) * odds
+                if entry.label not in found or share > found[entry.label].confidence:
+                    found[entry.label] = Candidate(entry.label, share, entry.text, entry.dialect)
+        return max(found.values(), key=lambda c: c.confidence, default=Candidate("", 0.0))
+
+    def _framed(self, one: _Heard) -> set[int]:
+        """Positions of an utterance that are frames, the longest first."""
+        covered: set[int] = set()
+        position = 0
+        while position < len(one.text):
+            for length in range(min(self._longest_frame, len(one.text) - position), 0, -1):
+                if one.text[position : position + length] in self._frames:
+                    covered.update(range(position, position + length))
+                    position += length
+                    break
+            else:
+                position += 1
+        return covered
 
 
 def understand(
@@ -260,30 +289,34 @@ def understand(
         return Meaning(Kind.OOS)
     if state in (State.RATING, State.SMS):
         return _rating(heard, matcher)
+    asked = state is State.CONFIRM
     when = matcher.when(heard, now, CLEAR if state is State.TIME else CERTAIN)
     services = matcher.services(heard)
-    act = matcher.answer(heard, Topic.ACT)
+    act = matcher.answer(heard, Topic.ACT, LEFT_OVER if asked else LEFT_OVER_UNASKED)
     best = services[0]
     base = Meaning(
         Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect
     )
-    emergency = next(c for c in (*services, Candidate(EMERGENCY, 0.0)) if c.code == EMERGENCY)
-    asked = state is State.CONFIRM
+    emergency = next((c for c in services if c.code == EMERGENCY), Candidate(EMERGENCY, 0.0))
     if act.confidence >= (ACT_HEARD if asked else ACT_CLEAR) and (
         asked or act.confidence > best.confidence
     ):
-        return replace(
-            base, kind=Kind.ACT, code=act.code, confidence=act.confidence, dialect=act.dialect
-        )
-    if state is State.TIME and when is not None and best.confidence < SPOTTED:
-        return replace(base, kind=Kind.TIME, confidence=CLEAR)
-    if best.confidence >= ACCEPT:
+        named = matcher.named(heard[0]) if best.confidence >= ACCEPT else ()
         return replace(
             base,
-            kind=Kind.SERVICE,
-            code=best.code,
-            confidence=best.confidence,
-            also=matcher.also(heard[0], best.code),
+            kind=Kind.ACT,
+            code=act.code,
+            confidence=act.confidence,
+            dialect=act.dialect,
+            also=named,
+            candidates=tuple(services) if named else (),
+        )
+    if state is State.TIME and when is not None:
+        return replace(base, kind=Kind.TIME, confidence=CLEAR)
+    if best.confidence >= ACCEPT:
+        others = tuple(code for code in matcher.named(heard[0]) if code != best.code)
+        return replace(
+            base, kind=Kind.SERVICE, code=best.code, confidence=best.confidence, also=others
         )
     if emergency.confidence >= EMERGENCY_ACCEPT:
         return replace(base, kind=Kind.SERVICE, code=EMERGENCY, confidence=emergency.confidence)
@@ -293,14 +326,17 @@ def understand(
 
 
 def _rating(heard: Sequence[_Heard], matcher: Matcher) -> Meaning:
-    rating = matcher.answer(heard, Topic.RATING)
-    act = matcher.answer(heard, Topic.ACT)
+    rating = matcher.answer(heard, Topic.RATING, LEFT_OVER)
+    act = matcher.answer(heard, Topic.ACT, LEFT_OVER_UNASKED)
     base = Meaning(Kind.OOS, text=heard[0].text)
     if rating.confidence >= ACT_HEARD and rating.confidence >= act.confidence:
         return replace(
-            base, kind=Kind.RATING, rating=int(rating.code), confidence=rating.confidence,
+            base,
+            kind=Kind.RATING,
+            rating=int(rating.code),
+            confidence=rating.confidence,
             dialect=rating.dialect,
-        )  # fmt: skip
+        )
     if act.confidence >= ACT_CLEAR:
         return replace(base, kind=Kind.ACT, code=act.code, confidence=act.confidence)
     return base

@@ -54,6 +54,16 @@ class Entry:
     readings: tuple[Reading, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry was heard: syllables [start, end)."""
+
+    entry: int
+    share: float
+    start: int
+    end: int
+
+
 def character_weights(groups: Mapping[str, Iterable[str]]) -> dict[str, float]:
     """How much each character and pair of characters tells about which label is meant.
 
@@ -141,6 +151,32 @@ class Spotter:
         self.total: Scores = self._weights.sum(axis=0)
         """The score of each entry if it is heard perfectly."""
         self._likeness = likeness
+        self._by_text: dict[str, list[int]] = {}
+        for column, entry in enumerate(self.entries):
+            self._by_text.setdefault(entry.text, []).append(column)
+
+    def written(self, text: str) -> list[int]:
+        """Entries whose characters stand in `text` just so; sound alone cannot tell homophones."""
+        longest = int(self.lengths.max(initial=1))
+        return [
+            entry
+            for start in range(len(text))
+            for end in range(start + 1, min(len(text), start + longest) + 1)
+            for entry in self._by_text.get(text[start:end], ())
+        ]
+
+    def places(self, heard: Sequence[Syllable], share: float, most: int = 60) -> list[Place]:
+        """Phrases of which at least `share` was heard, in stretches that do not overlap."""
+        scores = self.spot(heard)
+        shares = scores / self.total
+        named = np.flatnonzero(shares >= share)
+        ranked = named[np.argsort(-(scores * shares)[named], kind="stable")]
+        taken: list[Place] = []
+        for index in ranked[:most]:
+            start, end = self.span(int(index), heard)
+            if not any(start < place.end and place.start < end for place in taken):
+                taken.append(Place(int(index), float(shares[index]), start, end))
+        return taken
 
     def spot(self, heard: Sequence[Syllable]) -> Scores:
         """The score of every entry against one utterance, shape (entries,).
