@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from audio.pronunciation import lexicon, phonemes
-from audio.recogniser import TELEPHONE_HZ, Samples
-from audio.sound import levelled, resample, speech_edges, to_speech
+from audio.recogniser import TELEPHONE_HZ
+from audio.sound import for_telephone, resample
 from audio.synthesiser import Speech, SynthesiserError
 
-LEVEL_DB = -20.0
-PEAK_DB = -3.0
 _REVISION = 1
 """Counted up when this file or pronunciation.py changes what is heard."""
 
@@ -74,14 +72,3 @@ def version() -> str:
     return (
         f"v1.0-int8/kokoro-onnx-{importlib.metadata.version('kokoro-onnx')}/{readings}/{_REVISION}"
     )
-
-
-def for_telephone(samples: Samples) -> Speech:
-    """Edges trimmed, one steady level, and a soft start and end so that joins do not click."""
-    start, end = speech_edges(samples, margin_ms=40, below_peak_db=40.0)
-    sound = levelled(samples[start:end], LEVEL_DB, PEAK_DB)
-    fade = min(len(sound) // 2, TELEPHONE_HZ // 100)
-    ramp = np.linspace(0, 1, fade, dtype=np.float32)
-    sound[:fade] *= ramp
-    sound[len(sound) - fade :] *= ramp[::-1]
-    return to_speech(sound)

@@ -451,6 +451,5 @@ class _Fetcher:
 def _run(command: list[str], what: str, cwd: Path | None = None) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
     if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        errors = [line for line in lines if "error" in line.lower()] or lines or ["no message"]
-        raise _SourceError(f"{what}: {errors[-1].strip()}")
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise _SourceError(f"{what}: {lines[-1].strip() if lines else 'failed'}")

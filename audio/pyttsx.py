@@ -1,17 +1,19 @@
-"""espeak-ng through pyttsx3: the voice that is always there, and plainly a machine's."""
+"""espeak-ng through pyttsx3: the voice that is always there, and plainly a machine's.
+
+It runs in a process of its own. espeak-ng can be set up only once in a process, pyttsx3 returns
+before it has finished, prints to standard output, and crashes when a second voice is made.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
+import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
 
-from audio.kokoro import for_telephone
-from audio.sound import SoundError, read_wav
+from audio.sound import SoundError, for_telephone, read_wav
 from audio.synthesiser import Speech, SynthesiserError
 
 WORDS_A_MINUTE = 160
@@ -24,39 +26,55 @@ class PyttsxSynthesiser:
     name = "pyttsx3"
 
     def __init__(self, voice: str = MANDARIN) -> None:
-        """`voice` is one of espeak-ng's (cmn, yue, ko). Raises SynthesiserError."""
-        import pyttsx3
-
-        try:
-            self._engine: Any = pyttsx3.init("espeak")
-            self._engine.setProperty("voice", voice)
-        except (RuntimeError, OSError, ImportError, ValueError, KeyError) as error:
-            raise SynthesiserError(
-                f"espeak-ng cannot be used ({error}): install it with `apt-get install espeak-ng`"
-            ) from error
+        """`voice` is one of espeak-ng's (cmn, yue, ko)."""
         self.voice = voice
         self.version = version()
-        self._finished = threading.Event()
-        self._engine.connect("finished-utterance", lambda **_: self._finished.set())
 
     def synthesise(self, text: str, *, speed: float) -> Speech:
         if not text.strip():
             raise SynthesiserError("there is nothing to say")
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "speech.wav"
-            self._finished.clear()
-            # pyttsx3 prints to standard output and comes back before espeak-ng has finished.
-            with contextlib.redirect_stdout(sys.stderr):
-                self._engine.setProperty("rate", round(WORDS_A_MINUTE * speed))
-                self._engine.save_to_file(text, str(file))
-                self._engine.runAndWait()
-                if not self._finished.wait(MAX_SECONDS):
-                    raise SynthesiserError(f"espeak-ng did not finish {text!r}")
+            rate = round(WORDS_A_MINUTE * speed)
+            command = [sys.executable, "-m", "audio.pyttsx", self.voice, str(rate), str(file)]
             try:
+                done = subprocess.run(
+                    command,
+                    input=text,
+                    capture_output=True,
+                    text=True,
+                    timeout=MAX_SECONDS + 10,
+                    cwd=Path(__file__).parent.parent,
+                    check=False,
+                )
+                if done.returncode:
+                    reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+                    raise SynthesiserError(
+                        f"espeak-ng cannot speak ({reason}): try `apt-get install espeak-ng`"
+                    )
                 return for_telephone(read_wav(file))
-            except SoundError as error:
+            except (SoundError, subprocess.TimeoutExpired) as error:
                 raise SynthesiserError(f"espeak-ng made no sound of {text!r}: {error}") from error
 
 
 def version() -> str:
     return f"pyttsx3-{importlib.metadata.version('pyttsx3')}"
+
+
+def _speak(text: str, voice: str, rate: int, file: str) -> None:
+    """Runs in the process of its own; writes a WAV file."""
+    import pyttsx3
+
+    engine = pyttsx3.init("espeak")
+    finished = threading.Event()
+    engine.connect("finished-utterance", lambda **_: finished.set())
+    engine.setProperty("voice", voice)
+    engine.setProperty("rate", rate)
+    engine.save_to_file(text, file)
+    engine.runAndWait()
+    if not finished.wait(MAX_SECONDS):
+        raise TimeoutError(f"not finished after {MAX_SECONDS:.0f} s")
+
+
+if __name__ == "__main__":
+    _speak(sys.stdin.read(), sys.argv[1], int(sys.argv[2]), sys.argv[3])

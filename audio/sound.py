@@ -14,6 +14,9 @@ from audio.recogniser import TELEPHONE_HZ, Samples
 from audio.synthesiser import Speech
 
 _FULL = 32768.0
+PROMPT_DB = -20.0
+"""Level of everything the agent says, below full scale; loud enough for bad ears and lines."""
+PROMPT_PEAK_DB = -3.0
 
 
 class SoundError(Exception):
@@ -182,3 +185,14 @@ def high_passed(samples: Samples, corner_hz: float) -> Samples:
     slope = np.clip((hz - corner_hz / 2) / (corner_hz / 2), 0, 1)
     spectrum *= (1 - np.cos(np.pi * slope)) / 2
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
+def for_telephone(samples: Samples) -> Speech:
+    """Edges trimmed, one steady level, and a soft start and end so that joins do not click."""
+    start, end = speech_edges(samples, margin_ms=40, below_peak_db=40.0)
+    sound = levelled(samples[start:end], PROMPT_DB, PROMPT_PEAK_DB)
+    fade = min(len(sound) // 2, TELEPHONE_HZ // 100)
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    sound[:fade] *= ramp
+    sound[len(sound) - fade :] *= ramp[::-1]
+    return to_speech(sound)

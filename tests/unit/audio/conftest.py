@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from audio import models
-from audio.engines import make_recogniser, make_synthesiser
+from audio.cache import PromptCache
+from audio.engines import make_cache, make_recogniser
 from audio.pyttsx import PyttsxSynthesiser
 from audio.recogniser import Samples
 from audio.sound import alaw_decode, alaw_encode, to_samples
-from audio.synthesiser import Speech, Synthesiser
+from audio.synthesiser import Speech
 from audio.vosk import VoskRecogniser
 from audio.whisper import WhisperRecogniser
 from ivr.config import load_settings
@@ -40,8 +41,10 @@ def whisper() -> WhisperRecogniser:
 
 
 @pytest.fixture(scope="session")
-def voice() -> Synthesiser:
-    return make_synthesiser("kokoro", "zf_xiaoxiao", models_folder("kokoro"))
+def voice() -> PromptCache:
+    """The site's voice; what it has said once is kept for the next run of the tests."""
+    folder = models_folder("kokoro")
+    return make_cache("kokoro", "zf_xiaoxiao", folder, load_settings().cache_dir)
 
 
 @pytest.fixture(scope="session")

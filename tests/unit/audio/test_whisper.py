@@ -1,0 +1,86 @@
+"""Hears what our own voice says on a telephone line, and does not make things up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from pypinyin import lazy_pinyin
+from rapidfuzz.distance import Levenshtein
+
+from audio.cache import PromptCache
+from audio.recogniser import Hypothesis, Samples
+from audio.synthesiser import Speech
+from audio.whisper import WhisperRecogniser, collapsed
+
+QUESTION = "您好，请问您需要什么服务？"
+SPOKEN = "请人来家里打扫一下卫生"
+
+
+@pytest.fixture(scope="module")
+def sound(voice: PromptCache, on_the_line: Callable[[Speech], Samples]) -> Samples:
+    return on_the_line(voice.make(SPOKEN, speed=0.85))
+
+
+def heard_wrong(text: str, spoken: str) -> float:
+    """Toneless syllable error rate."""
+    reference = lazy_pinyin(spoken)
+    return Levenshtein.distance(reference, lazy_pinyin(text)) / len(reference)
+
+
+def test_sentence_on_the_line_is_understood(whisper: WhisperRecogniser, sound: Samples) -> None:
+    found = whisper.recognise(sound, question=QUESTION)
+    assert heard_wrong(found[0].text, SPOKEN) <= 0.2
+    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+    assert all(h.score <= 0 for h in found)
+    assert len({h.text for h in found}) == len(found) <= 5
+
+
+def test_prompts_are_intelligible(
+    whisper: WhisperRecogniser, voice: PromptCache, on_the_line: Callable[[Speech], Samples]
+) -> None:
+    prompts = ["您希望什么时候上门？", "请您说一下家里的地址。", "您是不是需要紧急救助？"]
+    wrong = []
+    for prompt in prompts:
+        found = whisper.recognise(on_the_line(voice.make(prompt, speed=0.85)))
+        wrong.append(heard_wrong(found[0].text, prompt[:-1]))
+    assert np.mean(wrong) <= 0.1
+
+
+def test_noise_silence_and_clicks_give_no_text(whisper: WhisperRecogniser) -> None:
+    assert whisper.recognise(np.zeros(0, np.float32)) == []
+    assert whisper.recognise(np.zeros(16000, np.float32), question=QUESTION) == []
+    assert whisper.recognise(np.full(400, 0.5, np.float32), question=QUESTION) == []
+
+
+def test_what_was_said_scores_above_what_was_not(
+    whisper: WhisperRecogniser, sound: Samples
+) -> None:
+    scores = whisper.score(sound, [SPOKEN, "我要理发", "水管漏水了"])
+    assert scores[0] == max(scores)
+    assert scores[0] > scores[1] + 1
+    assert whisper.score(np.zeros(8000, np.float32), [SPOKEN]) == [-math.inf]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("鸡鸡鸡鸡", 3.0),
+        ("好不好好不好好不好", 3.0),
+        ("您好请问您需要什么服务", 3.0),
+        ("请问您需要什么服务请问你需要什么任何服劳", 4.0),
+        ("请不吝点赞订阅转发打赏", 4.0),
+        ("我想请人来家里打扫一下卫生再帮我洗衣服", 0.8),
+    ],
+)
+def test_collapsed_text_is_not_believed(text: str, seconds: float) -> None:
+    assert collapsed(Hypothesis(text, -0.3), seconds, QUESTION)
+
+
+@pytest.mark.parametrize(
+    "text", ["对对对", "好好好", "不不不", "我需要有人帮我洗澡", "谢谢", "请人来看看水管", "要"]
+)
+def test_ordinary_answers_are_believed(text: str) -> None:
+    assert not collapsed(Hypothesis(text, -0.5), 2.0, QUESTION)
