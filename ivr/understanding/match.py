@@ -54,10 +54,12 @@ EMERGENCY_ACCEPT = 0.2
 """The same for an emergency: it is only ever asked about, so a false one costs a question."""
 PARTLY = 0.5
 """Share of an answer that must be heard for it to be looked at."""
-LEFT_OVER = 0.06
-"""What each unexplained syllable takes from an answer's confidence when it was asked for."""
-LEFT_OVER_UNASKED = 0.12
-"""The same when something else was asked."""
+ASKED, UNASKED = 0.12, 0.3
+"""How strictly an answer must be all that was said, when it was asked for and when it was not."""
+BARE = frozenset({"yes", "no", "repeat"})
+"""Acts that happen inside other sentences (好, 不要): unasked, they must be most of what was said."""
+NEARLY = 2.0
+"""Times UNASKED: the share of an utterance that a bare act must explain when it was not asked."""
 WRITTEN = 0.2
 """Share of a phrase's weight added when its very characters were recognised."""
 ACT_HEARD = 0.58
@@ -208,7 +210,7 @@ class Matcher:
         """The time that the hypotheses agree on best."""
         best: tuple[float, When] | None = None
         for one in heard:
-            found = self._times.find(one.syllables, clarity)
+            found = self._times.find(one.text, one.syllables, clarity)
             when = to_when(found, now, asked=clarity == CLEAR)
             strength = sum(f.score for f in found) * (0.5 + 0.5 * one.weight)
             if when is not None and (best is None or strength > best[0]):
@@ -242,11 +244,11 @@ class Matcher:
         places = self._services.places(heard.syllables, SPOTTED)
         return tuple(dict.fromkeys(self._services.entries[p.entry].label for p in places))
 
-    def answer(self, heard: Sequence[_Heard], topic: Topic, loose: float) -> Candidate:
+    def answer(self, heard: Sequence[_Heard], topic: Topic, strict: float) -> Candidate:
         """The act or rating that was said.
 
-        Its confidence is the share of its phrase that was heard, less `loose` for every syllable
-        that neither an answer nor a frame (我想, 吧) explains.
+        Its confidence is the share of its phrase that was heard, less what neither an answer nor
+        a frame (我想, 吧) explains, as a part of what answers explain, times `strict`.
         """
         spotter = self._acts if topic is Topic.ACT else self._ratings
         found: dict[str, Candidate] = {}
@@ -256,8 +258,10 @@ class Matcher:
             left = len(one.syllables) - len(explained | self._framed(one))
             for place in places:
                 entry = spotter.entries[place.entry]
+                if entry.label in BARE and len(explained) < NEARLY * len(one.syllables) * strict:
+                    continue
                 odds = 0.5 + 0.5 * one.weight / heard[0].weight
-                share = max(0.0, min(1.0, place.share) - loose * max(0, left)) * odds
+                share = min(1.0, place.share) * odds - strict * left / len(explained)
                 if entry.label not in found or share > found[entry.label].confidence:
                     found[entry.label] = Candidate(entry.label, share, entry.text, entry.dialect)
         return max(found.values(), key=lambda c: c.confidence, default=Candidate("", 0.0))
@@ -292,14 +296,17 @@ def understand(
     asked = state is State.CONFIRM
     when = matcher.when(heard, now, CLEAR if state is State.TIME else CERTAIN)
     services = matcher.services(heard)
-    act = matcher.answer(heard, Topic.ACT, LEFT_OVER if asked else LEFT_OVER_UNASKED)
+    act = matcher.answer(heard, Topic.ACT, ASKED if asked else UNASKED)
     best = services[0]
     base = Meaning(
         Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect
     )
     emergency = next((c for c in services if c.code == EMERGENCY), Candidate(EMERGENCY, 0.0))
-    if act.confidence >= (ACT_HEARD if asked else ACT_CLEAR) and (
-        asked or act.confidence > best.confidence
+    answered = state is State.TIME and when is not None and act.code in BARE
+    if (
+        act.confidence >= (ACT_HEARD if asked else ACT_CLEAR)
+        and not answered
+        and (asked or act.confidence > best.confidence)
     ):
         named = matcher.named(heard[0]) if best.confidence >= ACCEPT else ()
         return replace(
@@ -326,10 +333,10 @@ def understand(
 
 
 def _rating(heard: Sequence[_Heard], matcher: Matcher) -> Meaning:
-    rating = matcher.answer(heard, Topic.RATING, LEFT_OVER)
-    act = matcher.answer(heard, Topic.ACT, LEFT_OVER_UNASKED)
+    rating = matcher.answer(heard, Topic.RATING, ASKED)
+    act = matcher.answer(heard, Topic.ACT, UNASKED)
     base = Meaning(Kind.OOS, text=heard[0].text)
-    if rating.confidence >= ACT_HEARD and rating.confidence >= act.confidence:
+    if rating.confidence >= ACT_HEARD and (act.code in BARE or rating.confidence >= act.confidence):
         return replace(
             base,
             kind=Kind.RATING,

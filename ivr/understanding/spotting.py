@@ -248,8 +248,8 @@ class Spotter:
         parts = np.exp((values - highest[self.label_of]) / SHARED)
         sums = np.zeros(len(self.labels), dtype=np.float32)
         np.add.at(sums, self.label_of, parts)
-        pooled: Scores = highest + np.float32(SHARED) * np.log(sums)
-        return pooled
+        pooled = highest + SHARED * np.log(sums)
+        return pooled.astype(np.float32)
 
     def best_of(self, label: int, values: Scores) -> int:
         """The entry of a label with the highest value."""

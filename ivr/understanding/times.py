@@ -16,6 +16,8 @@ from ivr.understanding.when import Part, When
 
 CLEAR = 0.74
 """Share of its weight a time word must reach to count when a time was asked for."""
+WRITTEN = 1.3
+"""How much more a time counts whose very characters were recognised: 三点吧 is not 三点半."""
 CERTAIN = 0.84
 """The same when it was not asked for and stands beside something else."""
 
@@ -120,12 +122,14 @@ class TimeSpotter:
             entries, [weigh(entry.text, weights, floor=0.3) for entry in entries], likeness
         )
 
-    def find(self, heard: Sequence[Syllable], clarity: float) -> list[Found]:
+    def find(self, text: str, heard: Sequence[Syllable], clarity: float) -> list[Found]:
         """The time words in an utterance that do not overlap, the fullest first."""
         scores = self._spotter.spot(heard)
         shares = scores / self._spotter.total
         promising = np.flatnonzero(shares >= clarity)
-        ranked = promising[np.argsort(-(scores[promising] * shares[promising]), kind="stable")]
+        value = scores * shares
+        value[self._spotter.written(text)] *= WRITTEN
+        ranked = promising[np.argsort(-value[promising], kind="stable")]
         taken: list[Found] = []
         fields: set[str] = set()
         for index in ranked[:60]:
