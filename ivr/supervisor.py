@@ -51,6 +51,9 @@ FAILED_STARTS = 3
 LOG_BYTES = 20_000_000
 """A log this long is put aside (one old one is kept) when its process starts."""
 
+PROGRESS_SECONDS = 10.0
+"""A long step says how far it is this often."""
+
 Report = Callable[[str], None]
 log = structlog.get_logger()
 
@@ -191,8 +194,12 @@ def speak_sentences(settings: Settings, place: pbx.Place, report: Report) -> Non
 def speak_prompts(settings: Settings, report: Report) -> None:
     """What the agent says, spoken once into the cache: minutes the first time."""
 
+    told = time.monotonic()
+
     def progress(done: int, of: int, last: str) -> None:
-        if done in (1, of) or done % 20 == 0:
+        nonlocal told
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
             report(f"  {done} of {of} prompts")
 
     report("prompts in the site's voice (some minutes the first time)")
