@@ -33,7 +33,7 @@ MIN_SPEECH_S = 0.12
 SYLLABLES_A_SECOND = 9.0
 """No elder speaks faster; a longer text was made up."""
 MIN_SCORE = -1.6
-"""Mean log-probability of a token below which a text is a guess."""
+"""Mean log-probability of a token below which the best text is a guess, and so are all."""
 MADE_UP = re.compile(
     "字幕|点赞|订阅|打赏|明镜|栏目|独播|謝謝觀看|谢谢观看|谢谢收看|感谢观看|由.*提供|Amara|by索"
 )
@@ -83,8 +83,8 @@ class WhisperRecogniser:
             return []
         for prompt, beam in ((question, self._beam), ("", self._beam), ("", 1)):
             found = self._decode(encoded, prompt, beam, n_best)
-            sound = [h for h in found if not collapsed(h, encoded.seconds, question)]
-            if sound:
+            sound = [h for h in found if not collapsed(h.text, encoded.seconds, question)]
+            if sound and sound[0].score >= MIN_SCORE:
                 return sound
         return []
 
@@ -155,12 +155,10 @@ class WhisperRecogniser:
         return [Hypothesis(text, min(0.0, score)) for text, score in best.items()]
 
 
-def collapsed(hypothesis: Hypothesis, seconds: float, question: str) -> bool:
+def collapsed(text: str, seconds: float, question: str) -> bool:
     """Whether a text is the decoder talking to itself and not what was said."""
-    text = hypothesis.text
     return (
-        hypothesis.score < MIN_SCORE
-        or len(text) > 3 + SYLLABLES_A_SECOND * seconds
+        len(text) > 3 + SYLLABLES_A_SECOND * seconds
         or MADE_UP.search(text) is not None
         or _repeats(text)
         or _echoes(text, plain(question))

@@ -11,7 +11,7 @@ from pypinyin import lazy_pinyin
 from rapidfuzz.distance import Levenshtein
 
 from audio.cache import PromptCache
-from audio.recogniser import Hypothesis, Samples
+from audio.recogniser import Samples
 from audio.synthesiser import Speech
 from audio.whisper import WhisperRecogniser, collapsed
 
@@ -76,11 +76,11 @@ def test_what_was_said_scores_above_what_was_not(
     ],
 )
 def test_collapsed_text_is_not_believed(text: str, seconds: float) -> None:
-    assert collapsed(Hypothesis(text, -0.3), seconds, QUESTION)
+    assert collapsed(text, seconds, QUESTION)
 
 
 @pytest.mark.parametrize(
     "text", ["对对对", "好好好", "不不不", "我需要有人帮我洗澡", "谢谢", "请人来看看水管", "要"]
 )
 def test_ordinary_answers_are_believed(text: str) -> None:
-    assert not collapsed(Hypothesis(text, -0.5), 2.0, QUESTION)
+    assert not collapsed(text, 2.0, QUESTION)
