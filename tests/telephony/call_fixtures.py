@@ -116,7 +116,9 @@ class Caller:
         return orders_of(self.store, report.call_id)
 
     def turns(self, report: CallReport) -> list[Turn]:
-        return turns_of(self.store, report.call_id)
+        """What the caller did and was answered, without the greeting."""
+        turns = turns_of(self.store, report.call_id)
+        return [turn for turn in turns if turn.kind != "start"]
 
     def call(self, report: CallReport) -> Call | None:
         return find_call(self.store, report.call_id)
