@@ -36,7 +36,7 @@ from ivr.config import Settings, config_file, load_settings
 from ivr.dialogue.prompts import PromptError
 from ivr.telephony import pbx
 from ivr.telephony.ami import Ami
-from ivr.telephony.sounds import write_sentences
+from ivr.telephony.sounds import write_music, write_sentences
 from store.database import StoreError, open_store
 
 READY_SECONDS = 180.0
@@ -128,9 +128,9 @@ def set_up(settings: Settings, report: Report) -> pbx.Place:
         install_models(settings, report)
         report("database")
         open_store(settings.database).close()
+        report("the dialplan's sounds")
+        write_sounds(settings, place)
         pbx.prepare(settings, place)
-        speak_sentences(settings, place, report)
-        pbx.give(place)
         speak_prompts(settings, report)
     except (
         pbx.PbxError,
@@ -183,12 +183,17 @@ def install_models(settings: Settings, report: Report) -> None:
             models.install(name, settings.models, report=lambda line: report(f"  {line}"))
 
 
-def speak_sentences(settings: Settings, place: pbx.Place, report: Report) -> None:
-    """The dialplan's own sentences, in the site's voice. Raises SynthesiserError."""
-    report("the dialplan's sentences")
+def write_sounds(settings: Settings, place: pbx.Place) -> None:
+    """What the dialplan plays: music, and its own sentences in the site's voice.
+
+    Raises SynthesiserError.
+    """
+    folder = place.host(place.sounds)
+    (folder / "hold").mkdir(parents=True, exist_ok=True)
+    write_music(folder / "hold" / "hold.wav")
     cache = open_cache(settings)
     speed = settings.synthesiser.speed
-    write_sentences(place.host(place.sounds), lambda text: cache.make(text, speed=speed))
+    write_sentences(folder, lambda text: cache.make(text, speed=speed))
 
 
 def speak_prompts(settings: Settings, report: Report) -> None:

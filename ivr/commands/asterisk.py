@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from audio.synthesiser import SynthesiserError
+from ivr import supervisor
 from ivr.config import load_settings
 from ivr.telephony import pbx
 
@@ -35,10 +37,11 @@ def render(
     """Write the configuration that an Asterisk of your own includes."""
     settings = load_settings()
     folder = folder.absolute()
-    place = pbx.Place(None, PurePosixPath(folder), "", "", None, None)
+    place = pbx.Place(None, PurePosixPath(folder / "yihu"), "", "", None, None)
     try:
         written = pbx.write_configuration(settings, place, folder, whole=False)
-    except (OSError, pbx.PbxError) as error:
+        supervisor.write_sounds(settings, place)
+    except (OSError, pbx.PbxError, SynthesiserError) as error:
         typer.echo(f"yihu: {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo(f"Written to {folder}. Add to the end of your files there, then restart Asterisk:")
@@ -46,7 +49,7 @@ def render(
         if path.parent == folder:
             typer.echo(f"  {path.name.removeprefix('yihu-'):20} #include {path.name}")
     typer.echo("pjsip.conf needs, in its section of type global:")
-    typer.echo("  endpoint_identifier_order = header,ip,username")
+    typer.echo("  endpoint_identifier_order = header,username,ip")
 
 
 def console(

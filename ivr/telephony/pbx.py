@@ -19,7 +19,6 @@ from typing import Any
 import jinja2
 
 from ivr.config import ROOT, Settings
-from ivr.telephony.sounds import write_music
 
 TEMPLATES = ROOT / "asterisk" / "templates"
 DIALPLANS = ROOT / "dialplans"
@@ -179,7 +178,8 @@ def _native_version() -> int:
 
 
 def prepare(settings: Settings, place: Place) -> None:
-    """Writes the site's folders and configuration, owned by the user that Asterisk runs as.
+    """Writes the site's folders and configuration; all of it, with the sounds that are there by
+    now, belongs to the user that Asterisk runs as.
 
     Raises PbxError if that is not allowed.
     """
@@ -191,25 +191,18 @@ def prepare(settings: Settings, place: Place) -> None:
             place.log,
             place.spool,
             place.cache,
-            place.sounds / "hold",
         ):
             place.host(path).mkdir(parents=True, exist_ok=True)
         write_configuration(settings, place, place.host(place.etc), whole=True)
-        write_music(place.host(place.sounds / "hold" / "hold.wav"))
-        give(place)
+        if place.owner:
+            own = place.host(place.base)
+            for entry in (own, *own.rglob("*")):
+                os.chown(entry, *place.owner, follow_symlinks=False)
     except PermissionError as error:
         raise PbxError(
             f"no permission to write {error.filename}: Asterisk in {place.root} is run by root "
             "(use sudo), or install an Asterisk of your own"
         ) from error
-
-
-def give(place: Place) -> None:
-    """Makes everything of this site belong to the user that Asterisk runs as."""
-    if place.owner:
-        folder = place.host(place.base)
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, *place.owner, follow_symlinks=False)
 
 
 def write_configuration(settings: Settings, place: Place, folder: Path, whole: bool) -> list[Path]:

@@ -88,9 +88,8 @@ class Site:
         """Asterisk alone; returns when it has booted."""
         place = pbx.find_place(self.settings)
         assert place is not None, "no Asterisk: run `yihu asterisk install`"
+        supervisor.write_sounds(self.settings, place)
         pbx.prepare(self.settings, place)
-        supervisor.speak_sentences(self.settings, place, print)
-        pbx.give(place)
         self.settings.run_dir.mkdir(parents=True, exist_ok=True)
         with (self.settings.run_dir / "asterisk.log").open("ab") as out:
             self._asterisk = subprocess.Popen(
