@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from audio.models import ModelError
+from audio.synthesiser import SynthesiserError
 from ivr import supervisor
 from ivr.config import ROOT, load_settings
 from ivr.supervisor import SetupError
@@ -40,7 +41,8 @@ def test(
         install_test_libraries()
         supervisor.install_asterisk(settings, _say)
         supervisor.install_models(settings, _say)
-    except (SetupError, ModelError) as error:
+        supervisor.speak_prompts(settings, _say)
+    except (SetupError, ModelError, SynthesiserError) as error:
         _say(str(error))
         raise typer.Exit(1) from error
 

@@ -110,7 +110,7 @@ class Site:
             env={**os.environ, **self.env},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
 
     def up(self) -> None:
