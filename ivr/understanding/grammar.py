@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from hassil import Sentence, parse_sentence, sample_expression
 from hassil.errors import HassilError
+from hassil.parser import ParseError
 
 from ivr.understanding.meaning import Act
 from ivr.understanding.pronunciation import Pronunciation
@@ -100,7 +101,7 @@ def expand(template: str, rules: Mapping[str, Sentence]) -> list[str]:
             texts[han(text)] = None
             if len(texts) > MAX_EXPANSIONS:
                 raise GrammarError(f"{template!r}: more than {MAX_EXPANSIONS} expansions")
-    except (HassilError, ValueError) as error:
+    except (HassilError, ParseError, ValueError) as error:
         raise GrammarError(f"{template!r}: {error}") from error
     return [text for text in texts if text]
 
@@ -149,7 +150,7 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
             _read(folder / "readings.yaml"),
             _read(folder / "lexicon.yaml"),
         )
-    except (HassilError, ValueError, KeyError) as error:
+    except (HassilError, ParseError, ValueError, KeyError) as error:
         raise GrammarError(f"{folder}: {error}") from error
     acts = frozenset(str(act) for act in Act)
     stars = frozenset("12345")

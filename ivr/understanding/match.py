@@ -7,6 +7,7 @@ confidence.py says how often evidence like this is right.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -52,12 +53,12 @@ ACCEPT = 0.4
 """Confidence below which a service is out of scope rather than read back."""
 EMERGENCY_ACCEPT = 0.2
 """The same for an emergency: it is only ever asked about, so a false one costs a question."""
-PARTLY = 0.5
+PARTLY = 0.6
 """Share of an answer that must be heard for it to be looked at."""
 ASKED, UNASKED = 0.12, 0.3
-"""How strictly an answer must be all that was said, when it was asked for and when it was not."""
+"""How strictly an answer must be all that was said, when asked for and when not."""
 BARE = frozenset({"yes", "no", "repeat"})
-"""Acts that happen inside other sentences (好, 不要): unasked, they must be most of what was said."""
+"""Acts that occur inside other sentences (好, 不要): unasked, they must be most of what is said."""
 NEARLY = 2.0
 """Times UNASKED: the share of an utterance that a bare act must explain when it was not asked."""
 WRITTEN = 0.2
@@ -65,7 +66,7 @@ WRITTEN = 0.2
 ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
 ACT_CLEAR = 0.8
-"""The same for an act that was not asked for."""
+"""The same for an act that was not asked for, where a service may have been meant."""
 SPOTTED = 0.85
 """Share of a further service, or of an answer at the start of a longer sentence."""
 
@@ -221,7 +222,8 @@ class Matcher:
         """The services that may be meant, most likely first, with calibrated confidence."""
         ranking = _rank(self._services, heard, whole=False)
         everyday = _rank(self._everyday, heard, whole=True)
-        text = max(len(one.syllables) for one in heard)
+        length = len(heard[0].syllables)
+        told = length - len(self._framed(heard[0]))
         candidates = []
         for place, label in enumerate(ranking.labels[:TOP]):
             entry = self._services.entries[ranking.best[place]]
@@ -230,8 +232,9 @@ class Matcher:
                 share=ranking.shares[place],
                 strength=ranking.evidence[place],
                 lead=ranking.evidence[place] - rival,
-                over_everyday=ranking.evidence[place] - everyday.evidence[0],
-                covered=min(1.0, len(entry.readings) / text),
+                over_everyday=min(3.0, max(-2.0, ranking.evidence[place] - everyday.evidence[0])),
+                covered=min(1.0, len(entry.readings) / max(1, told)),
+                length=math.log(length),
                 certainty=heard[0].score,
             )
             candidates.append(
@@ -253,15 +256,20 @@ class Matcher:
         spotter = self._acts if topic is Topic.ACT else self._ratings
         found: dict[str, Candidate] = {}
         for one in heard:
+            framed = self._framed(one)
+            explained: dict[str, set[int]] = {}
             places = spotter.places(one.syllables, PARTLY)
-            explained = {n for place in places for n in range(place.start, place.end)}
-            left = len(one.syllables) - len(explained | self._framed(one))
+            for place in places:  # an answer may be said twice: 对，没错没错
+                label = spotter.entries[place.entry].label
+                explained.setdefault(label, set()).update(range(place.start, place.end))
             for place in places:
                 entry = spotter.entries[place.entry]
-                if entry.label in BARE and len(explained) < NEARLY * len(one.syllables) * strict:
+                own = explained[entry.label]
+                left = len(one.syllables) - len(own | framed)
+                if entry.label in BARE and len(own) < NEARLY * len(one.syllables) * strict:
                     continue
                 odds = 0.5 + 0.5 * one.weight / heard[0].weight
-                share = min(1.0, place.share) * odds - strict * left / len(explained)
+                share = min(1.0, place.share) * odds - strict * left / len(own)
                 if entry.label not in found or share > found[entry.label].confidence:
                     found[entry.label] = Candidate(entry.label, share, entry.text, entry.dialect)
         return max(found.values(), key=lambda c: c.confidence, default=Candidate("", 0.0))
@@ -303,11 +311,9 @@ def understand(
     )
     emergency = next((c for c in services if c.code == EMERGENCY), Candidate(EMERGENCY, 0.0))
     answered = state is State.TIME and when is not None and act.code in BARE
-    if (
-        act.confidence >= (ACT_HEARD if asked else ACT_CLEAR)
-        and not answered
-        and (asked or act.confidence > best.confidence)
-    ):
+    beside = asked or act.confidence > best.confidence
+    needed = ACT_HEARD if asked or best.confidence < ACCEPT else ACT_CLEAR
+    if act.confidence >= needed and beside and not answered:
         named = matcher.named(heard[0]) if best.confidence >= ACCEPT else ()
         return replace(
             base,

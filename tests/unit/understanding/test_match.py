@@ -1,0 +1,112 @@
+"""What callers say, and what the agent takes it for."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivr.understanding.match import Matcher
+from ivr.understanding.meaning import Act, Kind, State
+from ivr.understanding.rehearsal import rehearse
+
+from .conftest import NOW, Listen
+
+ROOT_SHARE = 0.85
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("喂，同志，我家厨房的水池子堵死了", "drain_unblocking"),
+        ("我老太婆腿不好，想有个人推她下楼转转", "walking_escort"),
+        ("想请个人上门来给我剪剪头发", "haircut"),
+        ("快来救命啊我摔在地上起不来了", "emergency"),
+    ],
+)
+def test_a_need_is_heard_inside_a_story(listen: Listen, said: str, code: str) -> None:
+    meaning = listen(said)
+    assert (meaning.kind, meaning.code) == (Kind.SERVICE, code)
+
+
+def test_a_word_is_known_by_its_sound_when_the_characters_are_wrong(listen: Listen) -> None:
+    assert listen("我想里发").code == "haircut"
+    assert listen("我要息澡", "我要席澡").code == "bathing"
+
+
+def test_the_dialect_spoken_is_noticed(listen: Listen) -> None:
+    meaning = listen("我想汏个浴")
+    assert (meaning.code, meaning.dialect) == ("bathing", "suzhou")
+
+
+def test_service_and_time_in_one_breath(listen: Listen) -> None:
+    meaning = listen("后天下午三点来给我擦擦窗户")
+    assert meaning.code == "window_cleaning"
+    assert meaning.when is not None
+    assert meaning.when.resolve(NOW).isoformat() == "2026-11-20T15:00:00+08:00"
+
+
+def test_two_services_in_one_breath(listen: Listen) -> None:
+    meaning = listen("我要理发，还要量血压")
+    assert {meaning.code, *meaning.also} == {"haircut", "health_check"}
+
+
+@pytest.mark.parametrize("said", ["今天天气真不错", "你是哪里啊", "火车站怎么走", "喂喂听得见吗"])
+def test_talk_that_orders_nothing_books_nothing(listen: Listen, said: str) -> None:
+    assert listen(said).kind is not Kind.SERVICE
+
+
+@pytest.mark.parametrize(
+    ("said", "act"),
+    [
+        ("对的对的", Act.YES),
+        ("嗯，没错", Act.YES),
+        ("不对不对", Act.NO),
+        ("再说一遍，我没听清", Act.REPEAT),
+        ("给我转人工", Act.OPERATOR),
+        ("算了，不要了", Act.CANCEL),
+    ],
+)
+def test_answers_to_a_read_back(listen: Listen, said: str, act: Act) -> None:
+    meaning = listen(said, state=State.CONFIRM)
+    assert (meaning.kind, meaning.code) == (Kind.ACT, act)
+
+
+def test_no_with_a_correction_keeps_both(listen: Listen) -> None:
+    meaning = listen("不对，是后天", state=State.CONFIRM)
+    assert (meaning.kind, meaning.code) == (Kind.ACT, Act.NO)
+    assert meaning.when is not None
+    assert meaning.when.day is not None and meaning.when.day.isoformat() == "2026-11-20"
+
+
+def test_asking_for_a_human_is_heard_when_a_service_was_asked_for(listen: Listen) -> None:
+    assert listen("转人工").code == Act.OPERATOR
+
+
+@pytest.mark.parametrize(
+    ("said", "rating"), [("很满意", 5), ("一般般吧", 3), ("太差了，不满意", 1), ("四分", 4)]
+)
+def test_ratings_in_words_and_marks(listen: Listen, said: str, rating: int) -> None:
+    meaning = listen(said, state=State.RATING)
+    assert (meaning.kind, meaning.rating) == (Kind.RATING, rating)
+
+
+def test_nothing_heard_means_nothing(listen: Listen) -> None:
+    assert listen().kind is Kind.OOS
+    assert listen("...", "?").kind is Kind.OOS
+
+
+def test_candidates_come_in_falling_confidence(listen: Listen) -> None:
+    confidences = [candidate.confidence for candidate in listen("我要修脚").candidates]
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(0 <= confidence <= 1 for confidence in confidences)
+
+
+def test_a_very_long_story_is_still_understood(listen: Listen) -> None:
+    story = "我跟你讲啊我今年八十二了，昨天儿子一家回来看我，孙子都上小学了。" * 4
+    assert listen(story + "我想请人来量血压").code == "health_check"
+
+
+def test_every_dialect_understands_its_own_sentences(matcher: Matcher) -> None:
+    from ivr.config import ROOT
+
+    shares = {outcome.dialect: outcome.share for outcome in rehearse(ROOT / "grammars", matcher)}
+    assert all(share >= ROOT_SHARE for share in shares.values()), shares
