@@ -23,11 +23,7 @@ async def test_order_from_ring_to_store(caller: Caller) -> None:
     assert order.scheduled_for == tomorrow_at_nine(caller)
     assert report.ended_by == "system"
     assert [e.label for e in report.exchanges if e.latency_ms is None] == []
-
-
-async def test_read_back_can_be_understood_by_ear(caller: Caller) -> None:
-    report = await caller.calls("我想请人帮我洗澡", "明天上午九点", "对")
-
+    # The caller can understand by ear what is asked and read back.
     asked, read_back, booked = (caller.answer(report, index) for index in range(3))
     assert caller.sounds_like(asked, "什么时候")
     assert caller.sounds_like(read_back, "洗澡")
@@ -49,16 +45,18 @@ async def test_no_then_another_time_orders_only_that(caller: Caller) -> None:
     report = await caller.calls("我要理发", "明天上午九点", "不对", "后天下午三点", "对")
 
     [order] = caller.orders(report)
+    assert order.code == "haircut"
     assert order.scheduled_for == tomorrow_at_nine(caller) + timedelta(days=1, hours=6)
 
 
-async def test_keys_confirm_repeat_and_refuse(caller: Caller) -> None:
-    report = await caller.calls("我要理发", "明天上午九点", Press("*"), Press("2"))
-    repeated = caller.turns(report)[2]
-    assert "对吗" in repeated.said
-    assert caller.orders(report) == []
+async def test_keys_repeat_refuse_and_confirm(caller: Caller) -> None:
+    report = await caller.calls(
+        "我要理发", "明天上午九点", Press("*"), Press("2"), "星期五上午九点", Press("1")
+    )
 
-    report = await caller.calls("我要理发", "明天上午九点", Press("1"))
+    _, read_back, repeated, refused, *_ = caller.turns(report)
+    assert repeated.said == read_back.said
+    assert "对吗" not in refused.said
     assert [order.code for order in caller.orders(report)] == ["haircut"]
 
 
