@@ -26,12 +26,13 @@ class Clues:
     """Share of the utterance's syllables, frames aside, that the phrase explains, up to 1."""
     length: float
     """Natural logarithm of the utterance's syllables: the longer, the more fits by chance."""
-    certainty: float
-    """Log-probability the recogniser gave its text, a token."""
+    doubt: float
+    """What of the phrase was not heard although the recogniser was sure of its text: the missing
+    share times the probability it gave a token."""
 
 
-_WEIGHTS = Clues(3.23, 1.31, 0.421, 2.245, 6.53, 1.03, 0.0)
-_BIAS = -16.7
+_WEIGHTS = Clues(0.46, 1.33, 0.36, 2.23, 6.48, 1.08, -4.27)
+_BIAS = -14.2
 
 
 def of_service(clues: Clues) -> float:

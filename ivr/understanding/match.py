@@ -235,7 +235,7 @@ class Matcher:
                 over_everyday=min(3.0, max(-2.0, ranking.evidence[place] - everyday.evidence[0])),
                 covered=min(1.0, len(entry.readings) / max(1, told)),
                 length=math.log(length),
-                certainty=heard[0].score,
+                doubt=(1 - ranking.shares[place]) * math.exp(min(0.0, heard[0].score)),
             )
             candidates.append(
                 Candidate(label, confidence.of_service(clues), entry.text, entry.dialect)
