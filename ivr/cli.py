@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
+import structlog
 import typer
 
 from ivr.config import ConfigError
@@ -37,6 +38,8 @@ for command in COMMANDS:
 
 
 def main() -> None:
+    # Standard output is for what was asked; with --json it is one document and nothing else.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()
     except ConfigError as error:
