@@ -61,6 +61,8 @@ BARE = frozenset({"yes", "no", "repeat"})
 """Acts that occur inside other sentences (好, 不要): unasked, they must be most of what is said."""
 NEARLY = 2.0
 """Times UNASKED: the share of an utterance that a bare act must explain when it was not asked."""
+MOSTLY = 0.6
+"""Share of a correction, frames aside, that must be time words for it to be of the time alone."""
 WRITTEN = 0.2
 """Share of a phrase's weight added when its very characters were recognised."""
 ACT_HEARD = 0.58
@@ -177,6 +179,17 @@ def _rank(spotter: Spotter, heard: Sequence[_Heard], whole: bool) -> _Ranking:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """What an utterance says of the time."""
+
+    when: When | None
+    places: tuple[frozenset[int], ...]
+    """The syllables of each hypothesis that are time words."""
+    share: float
+    """The part of the first hypothesis, frames aside, that is time words."""
+
+
 class Matcher:
     """The grammar made ready for listening; takes seconds to make, and does not change."""
 
@@ -207,16 +220,20 @@ class Matcher:
         """Reads grammars/. Raises GrammarError naming what is wrong."""
         return cls(load(folder))
 
-    def when(self, heard: Sequence[_Heard], now: datetime, clarity: float) -> When | None:
-        """The time that the hypotheses agree on best."""
+    def when(self, heard: Sequence[_Heard], now: datetime, clarity: float) -> _Timed:
+        """The time that the hypotheses agree on best, and where its words are in each."""
         best: tuple[float, When] | None = None
+        places = []
         for one in heard:
             found = self._times.find(one.text, one.syllables, clarity)
             when = to_when(found, now, asked=clarity == CLEAR)
+            named = {n for f in found for n in range(f.start, f.end)} if when else set()
+            places.append(frozenset(named))
             strength = sum(f.score for f in found) * (0.5 + 0.5 * one.weight)
             if when is not None and (best is None or strength > best[0]):
                 best = strength, when
-        return best[1] if best else None
+        untold = len(heard[0].syllables) - len(self._framed(heard[0]) - places[0])
+        return _Timed(best[1] if best else None, tuple(places), len(places[0]) / max(1, untold))
 
     def services(self, heard: Sequence[_Heard]) -> list[Candidate]:
         """The services that may be meant, most likely first, with calibrated confidence."""
@@ -247,18 +264,30 @@ class Matcher:
         places = self._services.places(heard.syllables, SPOTTED)
         return tuple(dict.fromkeys(self._services.entries[p.entry].label for p in places))
 
-    def answer(self, heard: Sequence[_Heard], topic: Topic, strict: float) -> Candidate:
+    def answer(
+        self,
+        heard: Sequence[_Heard],
+        topic: Topic,
+        strict: float,
+        timed: Sequence[frozenset[int]] = (),
+    ) -> Candidate:
         """The act or rating that was said.
 
         Its confidence is the share of its phrase that was heard, less what neither an answer nor
-        a frame (我想, 吧) explains, as a part of what answers explain, times `strict`.
+        a frame (我想, 吧) explains, as a part of what answers explain, times `strict`. The words
+        of a time (`timed`) are no answer and need none.
         """
         spotter = self._acts if topic is Topic.ACT else self._ratings
         found: dict[str, Candidate] = {}
-        for one in heard:
-            framed = self._framed(one)
+        for number, one in enumerate(heard):
+            times = timed[number] if timed else frozenset()
+            framed = self._framed(one) | times
             explained: dict[str, set[int]] = {}
-            places = spotter.places(one.syllables, PARTLY)
+            places = [
+                place
+                for place in spotter.places(one.syllables, PARTLY)
+                if times.isdisjoint(range(place.start, place.end))
+            ]
             for place in places:  # an answer may be said twice: 对，没错没错
                 label = spotter.entries[place.entry].label
                 explained.setdefault(label, set()).update(range(place.start, place.end))
@@ -302,9 +331,10 @@ def understand(
     if state in (State.RATING, State.SMS):
         return _rating(heard, matcher)
     asked = state is State.CONFIRM
-    when = matcher.when(heard, now, CLEAR if state is State.TIME else CERTAIN)
+    timed = matcher.when(heard, now, CERTAIN if state is State.OPEN else CLEAR)
+    when = timed.when
     services = matcher.services(heard)
-    act = matcher.answer(heard, Topic.ACT, ASKED if asked else UNASKED)
+    act = matcher.answer(heard, Topic.ACT, ASKED if asked else UNASKED, timed.places)
     best = services[0]
     base = Meaning(
         Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect
@@ -324,7 +354,7 @@ def understand(
             also=named,
             candidates=tuple(services) if named else (),
         )
-    if state is State.TIME and when is not None:
+    if when is not None and (state is State.TIME or (asked and timed.share >= MOSTLY)):
         return replace(base, kind=Kind.TIME, confidence=CLEAR)
     if best.confidence >= ACCEPT:
         others = tuple(code for code in matcher.named(heard[0]) if code != best.code)

@@ -108,12 +108,27 @@ def from_romanisation(
 
 
 _HAN = re.compile(r"[㐀-鿿]+")
-_DIGITS = str.maketrans("0123456789０１２３４５６７８９", "零一二三四五六七八九" * 2)
+_CLOCK = re.compile(r"(\d{1,2})[:：](\d{2})")
+_NUMBER = re.compile(r"(?<!\d)\d{1,2}(?!\d)")
+DIGITS = "零一二三四五六七八九"
+
+
+def numeral(number: int) -> str:
+    """A number from 0 to 99 as it is said."""
+    tens, ones = divmod(number, 10)
+    if not tens:
+        return DIGITS[ones]
+    return ("" if tens == 1 else DIGITS[tens]) + "十" + (DIGITS[ones] if ones else "")
 
 
 def han(text: str) -> str:
-    """Only the characters of a text, digits written out."""
-    return "".join(_HAN.findall(text.translate(_DIGITS)))
+    """Only the characters of a text; numbers are written as they are said (10点 is 十点)."""
+    if not text.isalpha():
+        text = unicodedata.normalize("NFKC", text)
+        text = _CLOCK.sub(lambda m: f"{m[1]}点" + (m[2] if int(m[2]) else ""), text)
+        text = _NUMBER.sub(lambda m: numeral(int(m[0])), text)
+        text = re.sub(r"\d", lambda m: DIGITS[int(m[0])], text)  # a telephone number, say
+    return "".join(_HAN.findall(text))
 
 
 @lru_cache(maxsize=32768)

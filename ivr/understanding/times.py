@@ -11,7 +11,7 @@ import numpy as np
 from ivr.understanding.grammar import Dialect, Grammar, TimeWords
 from ivr.understanding.pronunciation import Pronunciation
 from ivr.understanding.spotting import Entry, Likeness, Spotter, character_weights, weigh
-from ivr.understanding.syllables import Syllable
+from ivr.understanding.syllables import Syllable, numeral
 from ivr.understanding.when import Part, When
 
 CLEAR = 0.74
@@ -20,16 +20,6 @@ WRITTEN = 1.3
 """How much more a time counts whose very characters were recognised: 三点吧 is not 三点半."""
 CERTAIN = 0.84
 """The same when it was not asked for and stands beside something else."""
-
-NUMERALS = ("零", "一", "二", "三", "四", "五", "六", "七", "八", "九")
-
-
-def numeral(number: int) -> str:
-    """A number from 0 to 99 as it is said."""
-    tens, ones = divmod(number, 10)
-    if not tens:
-        return NUMERALS[ones]
-    return ("" if tens == 1 else NUMERALS[tens]) + "十" + (NUMERALS[ones] if ones else "")
 
 
 def _spoken(number: int) -> tuple[str, ...]:

@@ -46,3 +46,20 @@ def test_a_correction_changes_only_what_it_names() -> None:
 
 def test_a_part_of_the_day_that_is_over_means_tomorrow() -> None:
     assert When(part=Part.MORNING).resolve(NOW).isoformat() == "2026-11-19T09:00:00+08:00"
+
+
+@pytest.mark.parametrize(
+    ("said", "moment"),
+    [
+        ("后天下午三点", "2026-11-20T15:00"),
+        ("星期五上午9点", "2026-11-20T09:00"),
+        ("后天上午10点", "2026-11-20T10:00"),
+        ("明天下午2:30", "2026-11-19T14:30"),
+        ("下个星期三", "2026-11-25T09:00"),
+    ],
+)
+def test_a_bare_time_after_a_read_back_is_a_time(listen: Listen, said: str, moment: str) -> None:
+    meaning = listen(said, state=State.CONFIRM)
+    assert meaning.kind is Kind.TIME
+    assert meaning.when is not None
+    assert meaning.when.resolve(NOW).isoformat() == f"{moment}:00+08:00"
