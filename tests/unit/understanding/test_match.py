@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from ivr.config import ROOT
 from ivr.understanding.match import Matcher
 from ivr.understanding.meaning import Act, Kind, State
 from ivr.understanding.rehearsal import rehearse
 
 from .conftest import NOW, Listen
 
-ROOT_SHARE = 0.85
+ENOUGH = 0.8
+"""Share of a dialect's own test sentences; `yihu grammar check --misses` tells which fail."""
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,5 @@ def test_a_very_long_story_is_still_understood(listen: Listen) -> None:
 
 
 def test_every_dialect_understands_its_own_sentences(matcher: Matcher) -> None:
-    from ivr.config import ROOT
-
     shares = {outcome.dialect: outcome.share for outcome in rehearse(ROOT / "grammars", matcher)}
-    assert all(share >= ROOT_SHARE for share in shares.values()), shares
+    assert all(share >= ENOUGH for share in shares.values()), shares
