@@ -63,6 +63,8 @@ NEARLY = 2.0
 """Times UNASKED: the share of an utterance that a bare act must explain when it was not asked."""
 MOSTLY = 0.6
 """Share of a correction, frames aside, that must be time words for it to be of the time alone."""
+NOTHING_ELSE = 0.95
+"""The same where no correction was asked for."""
 WRITTEN = 0.2
 """Share of a phrase's weight added when its very characters were recognised."""
 ACT_HEARD = 0.58
@@ -331,7 +333,7 @@ def understand(
     if state in (State.RATING, State.SMS):
         return _rating(heard, matcher)
     asked = state is State.CONFIRM
-    timed = matcher.when(heard, now, CERTAIN if state is State.OPEN else CLEAR)
+    timed = matcher.when(heard, now, CLEAR if state is State.TIME else CERTAIN)
     when = timed.when
     services = matcher.services(heard)
     act = matcher.answer(heard, Topic.ACT, ASKED if asked else UNASKED, timed.places)
@@ -354,7 +356,9 @@ def understand(
             also=named,
             candidates=tuple(services) if named else (),
         )
-    if when is not None and (state is State.TIME or (asked and timed.share >= MOSTLY)):
+    if when is not None and (
+        state is State.TIME or timed.share >= (MOSTLY if asked else NOTHING_ELSE)
+    ):
         return replace(base, kind=Kind.TIME, confidence=CLEAR)
     if best.confidence >= ACCEPT:
         others = tuple(code for code in matcher.named(heard[0]) if code != best.code)

@@ -19,6 +19,6 @@ async def test_speaking_into_the_greeting_stops_it_and_is_understood(caller: Cal
 
 
 async def test_key_in_the_read_back_confirms_it(caller: Caller) -> None:
-    report = await caller.calls("我要理发", "明天上午九点", Press("1", into_ms=400))
+    report = await caller.calls("我想请人来给我理发", "明天上午九点", Press("1", into_ms=400))
 
     assert [order.code for order in caller.orders(report)] == ["haircut"]

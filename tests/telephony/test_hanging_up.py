@@ -14,8 +14,8 @@ from store.models import Outcome
     [
         (Leave(into_ms=0),),
         (Leave(into_ms=700),),
-        ("我要理发", Leave(into_ms=300)),
-        ("我要理发", "明天上午九点", Leave()),
+        ("我想请人来给我理发", Leave(into_ms=300)),
+        ("我想请人来给我理发", "明天上午九点", Leave()),
     ],
     ids=["at once", "in the greeting", "in the question", "before the read-back"],
 )

@@ -32,7 +32,7 @@ async def test_order_from_ring_to_store(caller: Caller) -> None:
 
 
 async def test_read_back_is_repeated_on_request(caller: Caller) -> None:
-    report = await caller.calls("我要理发", "明天上午九点", "再说一遍", "对")
+    report = await caller.calls("我想请人来给我理发", "明天上午九点", "再说一遍", "对")
 
     turns = caller.turns(report)
     assert turns[2].meaning["code"] == "repeat"
@@ -42,7 +42,7 @@ async def test_read_back_is_repeated_on_request(caller: Caller) -> None:
 
 
 async def test_no_then_another_time_orders_only_that(caller: Caller) -> None:
-    report = await caller.calls("我要理发", "明天上午九点", "不对", "后天下午三点", "对")
+    report = await caller.calls("我想请人来给我理发", "明天上午九点", "不对", "后天下午三点", "对")
 
     [order] = caller.orders(report)
     assert order.code == "haircut"
@@ -51,7 +51,7 @@ async def test_no_then_another_time_orders_only_that(caller: Caller) -> None:
 
 async def test_keys_repeat_refuse_and_confirm(caller: Caller) -> None:
     report = await caller.calls(
-        "我要理发", "明天上午九点", Press("*"), Press("2"), "星期五上午九点", Press("1")
+        "我想请人来给我理发", "明天上午九点", Press("*"), Press("2"), "星期五上午九点", Press("1")
     )
 
     _, read_back, repeated, refused, *_ = caller.turns(report)
