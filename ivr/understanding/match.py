@@ -99,7 +99,7 @@ def _prepared(hypotheses: Sequence[Hypothesis]) -> list[_Heard]:
     best = list(distinct.items())[:N_BEST]
     odds = [float(np.exp(h.score - best[0][1].score)) for _, h in best]
     return [
-        _Heard(han(h.text), syllables, share / sum(odds), h.score)
+        _Heard(han(h.text)[-LONGEST:], syllables, share / sum(odds), h.score)
         for (syllables, h), share in zip(best, odds, strict=True)
     ]
 
@@ -342,6 +342,7 @@ def understand(
         Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect
     )
     emergency = next((c for c in services if c.code == EMERGENCY), Candidate(EMERGENCY, 0.0))
+    alarm = emergency.confidence >= EMERGENCY_ACCEPT
     answered = state is State.TIME and when is not None and act.code in BARE
     beside = asked or act.confidence > best.confidence
     needed = ACT_HEARD if asked or best.confidence < ACCEPT else ACT_CLEAR
@@ -354,18 +355,19 @@ def understand(
             confidence=act.confidence,
             dialect=act.dialect,
             also=named,
-            candidates=tuple(services) if named else (),
+            candidates=tuple(services) if named or alarm else (),
         )
     if when is not None and (
         state is State.TIME or timed.share >= (MOSTLY if asked else NOTHING_ELSE)
     ):
-        return replace(base, kind=Kind.TIME, confidence=CLEAR)
+        others = base.candidates if timed.share < MOSTLY else ()  # else what time words sound like
+        return replace(base, kind=Kind.TIME, confidence=CLEAR, candidates=others)
     if best.confidence >= ACCEPT:
         others = tuple(code for code in matcher.named(heard[0]) if code != best.code)
         return replace(
             base, kind=Kind.SERVICE, code=best.code, confidence=best.confidence, also=others
         )
-    if emergency.confidence >= EMERGENCY_ACCEPT:
+    if alarm:
         return replace(base, kind=Kind.SERVICE, code=EMERGENCY, confidence=emergency.confidence)
     if when is not None and state is not State.OPEN:
         return replace(base, kind=Kind.TIME, confidence=CLEAR)
