@@ -360,8 +360,8 @@ def understand(
     if when is not None and (
         state is State.TIME or timed.share >= (MOSTLY if asked else NOTHING_ELSE)
     ):
-        others = base.candidates if timed.share < MOSTLY else ()  # else what time words sound like
-        return replace(base, kind=Kind.TIME, confidence=CLEAR, candidates=others)
+        rivals = base.candidates if timed.share < MOSTLY else ()  # else what time words sound like
+        return replace(base, kind=Kind.TIME, confidence=CLEAR, candidates=rivals)
     if best.confidence >= ACCEPT:
         others = tuple(code for code in matcher.named(heard[0]) if code != best.code)
         return replace(
