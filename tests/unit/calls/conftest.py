@@ -221,9 +221,12 @@ class Caller:
     async def says_over_the_prompt(self, sentence: str, ms: int = 600) -> None:
         """At the pace of the line, since it is compared with what we hear meanwhile."""
         tone = 8000 * np.sin(np.arange(ms * 8) * 2 * np.pi * pitch(sentence) / 8000)
-        sound = np.concatenate([tone, np.zeros(300 * 8)]).astype(np.int16)
-        for start in range(0, len(sound), 160):
-            self.send(Audio(sound[start : start + 160].tobytes()))
+        await self.sounds(np.concatenate([tone, np.zeros(300 * 8)]).astype(np.int16))
+
+    async def sounds(self, samples: Speech) -> None:
+        """At the pace of the line, so that the agent is done with it when it is over."""
+        for start in range(0, len(samples), 160):
+            self.send(Audio(samples[start : start + 160].tobytes()))
             await self._read()
 
     def sound(self, samples: Speech) -> None:

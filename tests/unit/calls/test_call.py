@@ -164,8 +164,8 @@ async def test_silence_is_asked_about_and_then_handed_to_a_human(world: World) -
 async def test_a_cough_changes_nothing(world: World) -> None:
     caller = await world.call()
     await caller.hears_all()
-    caller.sound((np.random.default_rng(1).normal(0, 1, 130 * 8) * 1500).astype(np.int16))
-    caller.sound(np.zeros(8000, np.int16))
+    cough = np.random.default_rng(1).normal(0, 1, 130 * 8) * 1500
+    await caller.sounds(np.concatenate([cough, np.zeros(1500 * 8)]).astype(np.int16))
     caller.say("转人工")
     await caller.is_let_go()
     assert caller.turns[-1].heard == "转人工"
