@@ -13,8 +13,15 @@ from call_fixtures import KNOWN_NUMBERS, Caller
 from ivr.supervisor import wait_ready
 
 SEED = 20261122
-SCRIPT = ("我想请人帮我洗澡", "明天上午九点", "对", "我还要理发", "后天下午三点", "对")
-YES = [index for index, text in enumerate(SCRIPT) if text == "对"]
+SCRIPT = (
+    "我想请人帮我洗澡",
+    "明天上午九点",
+    "对的，没错",
+    "我还要理发",
+    "后天下午三点",
+    "对的，没错",
+)
+YES = [index for index, text in enumerate(SCRIPT) if text == "对的，没错"]
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + 5))

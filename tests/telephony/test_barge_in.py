@@ -9,7 +9,7 @@ from ivr.caller.script import Press, Speak
 
 async def test_speaking_into_the_greeting_stops_it_and_is_understood(caller: Caller) -> None:
     request = caller.voice("我想请人来给我理发")
-    report = await caller.calls(Speak(request, into_ms=600), "明天上午九点", "对")
+    report = await caller.calls(Speak(request, into_ms=600), "明天上午九点", "对的，没错")
 
     assert [order.code for order in caller.orders(report)] == ["haircut"]
     interruption = report.exchanges[0]

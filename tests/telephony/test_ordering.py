@@ -16,7 +16,7 @@ def tomorrow_at_nine(caller: Caller) -> datetime:
 
 
 async def test_order_from_ring_to_store(caller: Caller) -> None:
-    report = await caller.calls("我想请人帮我洗澡", "明天上午九点", "对", "不用了")
+    report = await caller.calls("我想请人帮我洗澡", "明天上午九点", "对的，没错", "不用了")
 
     [order] = caller.orders(report)
     assert order.code == "bathing"
@@ -32,7 +32,7 @@ async def test_order_from_ring_to_store(caller: Caller) -> None:
 
 
 async def test_read_back_is_repeated_on_request(caller: Caller) -> None:
-    report = await caller.calls("我想请人来给我理发", "明天上午九点", "再说一遍", "对")
+    report = await caller.calls("我想请人来给我理发", "明天上午九点", "再说一遍", "对的，没错")
 
     turns = caller.turns(report)
     assert turns[2].meaning["code"] == "repeat"
@@ -42,7 +42,9 @@ async def test_read_back_is_repeated_on_request(caller: Caller) -> None:
 
 
 async def test_no_then_another_time_orders_only_that(caller: Caller) -> None:
-    report = await caller.calls("我想请人来给我理发", "明天上午九点", "不对", "后天下午三点", "对")
+    report = await caller.calls(
+        "我想请人来给我理发", "明天上午九点", "不对", "后天下午三点", "对的，没错"
+    )
 
     [order] = caller.orders(report)
     assert order.code == "haircut"
@@ -62,8 +64,8 @@ async def test_keys_repeat_refuse_and_confirm(caller: Caller) -> None:
 
 async def test_two_elders_order_at_the_same_time(caller: Caller) -> None:
     bath, clean = await asyncio.gather(
-        caller.calls("我想请人帮我洗澡", "明天上午九点", "对", number=KNOWN_NUMBERS[0]),
-        caller.calls("家里要打扫卫生", "明天上午九点", "对", number=KNOWN_NUMBERS[1]),
+        caller.calls("我想请人帮我洗澡", "明天上午九点", "对的，没错", number=KNOWN_NUMBERS[0]),
+        caller.calls("家里要打扫卫生", "明天上午九点", "对的，没错", number=KNOWN_NUMBERS[1]),
     )
     assert [order.code for order in caller.orders(bath)] == ["bathing"]
     assert [order.code for order in caller.orders(clean)] == ["cleaning"]
