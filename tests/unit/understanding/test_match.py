@@ -35,7 +35,7 @@ def test_a_word_is_known_by_its_sound_when_the_characters_are_wrong(listen: List
 
 
 def test_the_dialect_spoken_is_noticed(listen: Listen) -> None:
-    meaning = listen("我想汏个浴")
+    meaning = listen("要人帮我汏浴")
     assert (meaning.code, meaning.dialect) == ("bathing", "suzhou")
 
 
