@@ -7,7 +7,7 @@ a hit is the right service put first, everything else, everyday talk included, i
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,16 @@ _OUTRIGHT_BONUS = 2.0
 """Set by hand: the model is linear and cannot know that 我要理发, heard just so, is no chance."""
 
 
+def contributions(clues: Clues) -> dict[str, float]:
+    """What each clue adds to the log-odds, by its name, with what is added whatever is heard."""
+    added = {
+        field.name: getattr(_WEIGHTS, field.name) * getattr(clues, field.name)
+        for field in fields(Clues)
+    }
+    outright = clues.share >= _OUTRIGHT and clues.covered >= 1
+    return {**added, "outright": _OUTRIGHT_BONUS if outright else 0.0, "bias": _BIAS}
+
+
 def of_service(clues: Clues) -> float:
     """Confidence from 0 to 1 that the best candidate is what was meant."""
-    total = _BIAS + sum(
-        weight * value for weight, value in zip(astuple(_WEIGHTS), astuple(clues), strict=True)
-    )
-    if clues.share >= _OUTRIGHT and clues.covered >= 1:
-        total += _OUTRIGHT_BONUS
-    return 1 / (1 + math.exp(-total))
+    return 1 / (1 + math.exp(-sum(contributions(clues).values())))

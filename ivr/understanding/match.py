@@ -31,7 +31,7 @@ from ivr.understanding.spotting import (
     weigh,
 )
 from ivr.understanding.syllables import Syllable, from_pinyin, han, pinyin_of
-from ivr.understanding.times import CERTAIN, CLEAR, TimeSpotter, time_entries, to_when
+from ivr.understanding.times import CERTAIN, CLEAR, Found, TimeSpotter, time_entries, to_when
 from ivr.understanding.when import When
 
 N_BEST = 3
@@ -76,7 +76,7 @@ SPOTTED = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class Heard:
     """One hypothesis made ready for spotting."""
 
     text: str
@@ -90,7 +90,8 @@ def _syllables(text: str) -> tuple[Syllable, ...]:
     return tuple(from_pinyin(pinyin) for pinyin in pinyin_of(text))[-LONGEST:]
 
 
-def _prepared(hypotheses: Sequence[Hypothesis]) -> list[_Heard]:
+def prepared(hypotheses: Sequence[Hypothesis]) -> list[Heard]:
+    """The hypotheses that are looked at, best first; empty when none has a character in it."""
     distinct: dict[tuple[Syllable, ...], Hypothesis] = {}
     for hypothesis in hypotheses:
         syllables = _syllables(hypothesis.text)
@@ -99,7 +100,7 @@ def _prepared(hypotheses: Sequence[Hypothesis]) -> list[_Heard]:
     best = list(distinct.items())[:N_BEST]
     odds = [float(np.exp(h.score - best[0][1].score)) for _, h in best]
     return [
-        _Heard(han(h.text)[-LONGEST:], syllables, share / sum(odds), h.score)
+        Heard(han(h.text)[-LONGEST:], syllables, share / sum(odds), h.score)
         for (syllables, h), share in zip(best, odds, strict=True)
     ]
 
@@ -153,7 +154,7 @@ class _Ranking:
     """How much of that entry was heard."""
 
 
-def _rank(spotter: Spotter, heard: Sequence[_Heard], whole: bool) -> _Ranking:
+def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool) -> _Ranking:
     """Spots all hypotheses; `whole` for answers that should be all that was said."""
     found = []
     for one in heard:
@@ -182,14 +183,39 @@ def _rank(spotter: Spotter, heard: Sequence[_Heard], whole: bool) -> _Ranking:
 
 
 @dataclass(frozen=True, slots=True)
-class _Timed:
+class Timed:
     """What an utterance says of the time."""
 
     when: When | None
+    found: tuple[tuple[Found, ...], ...]
+    """The time words of each hypothesis, whether or not they name a time."""
     places: tuple[frozenset[int], ...]
     """The syllables of each hypothesis that are time words."""
     share: float
     """The part of the first hypothesis, frames aside, that is time words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A phrase, and how much of it was heard."""
+
+    entry: Entry
+    weights: tuple[float, ...]
+    """Of its syllables: how much each tells."""
+    evidence: float
+    """Of all phrases with its label."""
+    share: float
+    """The part of its weight that was heard, up to 1; negative when the sounds speak against it."""
+
+
+def _weighed(spotter: Spotter, ranking: _Ranking, place: int) -> Weighed:
+    index = ranking.best[place]
+    return Weighed(
+        spotter.entries[index],
+        spotter.weights_of(index),
+        ranking.evidence[place],
+        ranking.shares[place],
+    )
 
 
 class Matcher:
@@ -222,12 +248,14 @@ class Matcher:
         """Reads grammars/. Raises GrammarError naming what is wrong."""
         return cls(load(folder))
 
-    def when(self, heard: Sequence[_Heard], now: datetime, clarity: float) -> _Timed:
+    def when(self, heard: Sequence[Heard], now: datetime, clarity: float) -> Timed:
         """The time that the hypotheses agree on best, and where its words are in each."""
         best: tuple[float, When] | None = None
         places = []
+        words = []
         for one in heard:
             found = self._times.find(one.text, one.syllables, clarity)
+            words.append(tuple(found))
             when = to_when(found, now, asked=clarity == CLEAR)
             named = {n for f in found for n in range(f.start, f.end)} if when else set()
             places.append(frozenset(named))
@@ -235,40 +263,51 @@ class Matcher:
             if when is not None and (best is None or strength > best[0]):
                 best = strength, when
         untold = len(heard[0].syllables) - len(self._framed(heard[0]) - places[0])
-        return _Timed(best[1] if best else None, tuple(places), len(places[0]) / max(1, untold))
+        share = len(places[0]) / max(1, untold)
+        return Timed(best[1] if best else None, tuple(words), tuple(places), share)
 
-    def services(self, heard: Sequence[_Heard]) -> list[Candidate]:
+    def services(self, heard: Sequence[Heard]) -> list[Candidate]:
         """The services that may be meant, most likely first, with calibrated confidence."""
-        ranking = _rank(self._services, heard, whole=False)
-        everyday = _rank(self._everyday, heard, whole=True)
-        length = len(heard[0].syllables)
-        told = length - len(self._framed(heard[0]))
-        candidates = []
-        for place, label in enumerate(ranking.labels[:TOP]):
-            entry = self._services.entries[ranking.best[place]]
-            rival = ranking.evidence[1 if place == 0 else 0]
-            clues = Clues(
-                share=ranking.shares[place],
-                strength=ranking.evidence[place],
-                lead=ranking.evidence[place] - rival,
-                over_everyday=min(3.0, max(-2.0, ranking.evidence[place] - everyday.evidence[0])),
-                covered=min(1.0, len(entry.readings) / max(1, told)),
-                length=math.log(length),
-                doubt=(1 - ranking.shares[place]) * math.exp(min(0.0, heard[0].score)),
+        weighed, _ = self.weighed(heard)
+        candidates = [
+            Candidate(
+                one.entry.label, confidence.of_service(clues), one.entry.text, one.entry.dialect
             )
-            candidates.append(
-                Candidate(label, confidence.of_service(clues), entry.text, entry.dialect)
-            )
+            for one, clues in weighed
+        ]
         return sorted(candidates, key=lambda c: -c.confidence)
 
-    def named(self, heard: _Heard) -> tuple[str, ...]:
+    def weighed(self, heard: Sequence[Heard]) -> tuple[list[tuple[Weighed, Clues]], Weighed]:
+        """What speaks for each of the likeliest services, and for talk that orders nothing."""
+        ranking = _rank(self._services, heard, whole=False)
+        talk = _rank(self._everyday, heard, whole=True)
+        everyday = _weighed(self._everyday, talk, 0)
+        length = len(heard[0].syllables)
+        told = length - len(self._framed(heard[0]))
+        weighed = []
+        for place in range(min(TOP, len(ranking.labels))):
+            one = _weighed(self._services, ranking, place)
+            rival = ranking.evidence[1 if place == 0 else 0]
+            clues = Clues(
+                share=one.share,
+                strength=one.evidence,
+                lead=one.evidence - rival,
+                over_everyday=min(3.0, max(-2.0, one.evidence - everyday.evidence)),
+                covered=min(1.0, len(one.entry.readings) / max(1, told)),
+                length=math.log(length),
+                doubt=(1 - one.share) * math.exp(min(0.0, heard[0].score)),
+            )
+            weighed.append((one, clues))
+        return weighed, everyday
+
+    def named(self, heard: Heard) -> tuple[str, ...]:
         """Services named clearly, each in a stretch of its own, the clearest first."""
         places = self._services.places(heard.syllables, SPOTTED)
         return tuple(dict.fromkeys(self._services.entries[p.entry].label for p in places))
 
     def answer(
         self,
-        heard: Sequence[_Heard],
+        heard: Sequence[Heard],
         topic: Topic,
         strict: float,
         timed: Sequence[frozenset[int]] = (),
@@ -305,7 +344,7 @@ class Matcher:
                     found[entry.label] = Candidate(entry.label, share, entry.text, entry.dialect)
         return max(found.values(), key=lambda c: c.confidence, default=Candidate("", 0.0))
 
-    def _framed(self, one: _Heard) -> set[int]:
+    def _framed(self, one: Heard) -> set[int]:
         """Positions of an utterance that are frames, the longest first."""
         covered: set[int] = set()
         position = 0
@@ -327,7 +366,7 @@ def understand(
 
     Hypotheses come best first; none, or none with a character in it, is out of scope.
     """
-    heard = _prepared(hypotheses)
+    heard = prepared(hypotheses)
     if not heard:
         return Meaning(Kind.OOS)
     if state in (State.RATING, State.SMS):
@@ -374,7 +413,7 @@ def understand(
     return base
 
 
-def _rating(heard: Sequence[_Heard], matcher: Matcher) -> Meaning:
+def _rating(heard: Sequence[Heard], matcher: Matcher) -> Meaning:
     rating = matcher.answer(heard, Topic.RATING, ASKED)
     act = matcher.answer(heard, Topic.ACT, UNASKED)
     base = Meaning(Kind.OOS, text=heard[0].text)

@@ -155,6 +155,10 @@ class Spotter:
         for column, entry in enumerate(self.entries):
             self._by_text.setdefault(entry.text, []).append(column)
 
+    def weights_of(self, index: int) -> tuple[float, ...]:
+        """How much each syllable of an entry tells."""
+        return tuple(float(w) for w in self._weights[: self.lengths[index], index])
+
     def written(self, text: str) -> list[int]:
         """Entries whose characters stand in `text` just so; sound alone cannot tell homophones."""
         longest = int(self.lengths.max(initial=1))
