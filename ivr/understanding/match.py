@@ -19,6 +19,8 @@ from audio.recogniser import Hypothesis
 from ivr.understanding import confidence
 from ivr.understanding.confidence import Clues
 from ivr.understanding.grammar import Dialect, Grammar, Phrase, Topic, load
+from ivr.understanding.heard import HeardAs
+from ivr.understanding.heard import load as load_heard
 from ivr.understanding.meaning import EMERGENCY, Candidate, Kind, Meaning, State
 from ivr.understanding.pronunciation import Pronunciation
 from ivr.understanding.spotting import (
@@ -105,8 +107,8 @@ def prepared(hypotheses: Sequence[Hypothesis]) -> list[Heard]:
     ]
 
 
-def _entries(grammar: Grammar, topic: Topic) -> list[Entry]:
-    """Every phrase of a topic in every pronunciation it may have."""
+def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[Entry]:
+    """Every phrase of a topic in every pronunciation it may have, and what was heard of it."""
     mandarin = Pronunciation()
     distinct: dict[tuple[str, object], Entry] = {}
 
@@ -126,16 +128,24 @@ def _entries(grammar: Grammar, topic: Topic) -> list[Entry]:
             for phrase in dialect.phrases:
                 if phrase.topic is topic:
                     add(phrase, dialect, mandarin)
+    offered = {entry.label for entry in distinct.values()}
+    for one in heard:  # of what can still be said: services come and go
+        if one.topic is topic and one.code in offered and one.dialect in grammar.dialects:
+            phrase = Phrase(one.heard, topic, one.code, one.dialect)
+            add(phrase, grammar.dialects[one.dialect], mandarin)
     return list(distinct.values())
 
 
-def _weights(grammar: Grammar, topic: Topic) -> dict[str, float]:
+def _weights(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> dict[str, float]:
     groups: dict[str, list[str]] = {}
     for dialect in grammar.dialects.values():
         for phrase in dialect.phrases:
             if phrase.topic is topic:
                 group = phrase.code or phrase.text  # everyday sentences have nothing in common
                 groups.setdefault(group, []).append(phrase.text)
+    for one in heard:
+        if one.topic is topic:
+            groups.setdefault(one.code or one.heard, []).append(one.heard)
     frames = [frame for dialect in grammar.dialects.values() for frame in dialect.frames]
     for number in range(FRAME_SHARE):
         groups[f"frames {number}"] = frames
@@ -221,16 +231,16 @@ def _weighed(spotter: Spotter, ranking: _Ranking, place: int) -> Weighed:
 class Matcher:
     """The grammar made ready for listening; takes seconds to make, and does not change."""
 
-    def __init__(self, grammar: Grammar) -> None:
+    def __init__(self, grammar: Grammar, heard: Sequence[HeardAs] = ()) -> None:
         self.grammar = grammar
-        entries = {topic: _entries(grammar, topic) for topic in Topic}
+        entries = {topic: _entries(grammar, topic, heard) for topic in Topic}
         times = time_entries(grammar)
         everything = [*times, *(entry for listed in entries.values() for entry in listed)]
         likeness = Likeness(reading for entry in everything for reading in entry.readings)
         likeness.prepare({s for text in {e.text for e in everything} for s in _syllables(text)})
 
         def spotter(topic: Topic) -> Spotter:
-            weights = _weights(grammar, topic)
+            weights = _weights(grammar, topic, heard)
             listed = entries[topic]
             given = [weigh(entry.text, weights, FLOORS[topic]) for entry in listed]
             return Spotter(listed, given, likeness)
@@ -244,9 +254,9 @@ class Matcher:
         self._longest_frame = max(map(len, self._frames), default=0)
 
     @classmethod
-    def load(cls, folder: Path) -> Matcher:
-        """Reads grammars/. Raises GrammarError naming what is wrong."""
-        return cls(load(folder))
+    def load(cls, folder: Path, learned: Path | None = None) -> Matcher:
+        """Reads grammars/ and what a site has learned. Raises GrammarError naming what is wrong."""
+        return cls(load(folder), load_heard(learned) if learned else ())
 
     def when(self, heard: Sequence[Heard], now: datetime, clarity: float) -> Timed:
         """The time that the hypotheses agree on best, and where its words are in each."""
