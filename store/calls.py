@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,6 +13,9 @@ from sqlmodel import Session, col, select
 
 from store.database import Store, StoreError
 from store.models import Call, Elder, Next, Outcome, Turn, WorkOrder
+
+CALLS_REMEMBERED = 5
+"""The last calls that tell a caller's dialect: one odd call does not change it, a move does."""
 
 
 class ListedCall(NamedTuple):
@@ -63,13 +67,18 @@ def end_call(
     *,
     reason: str = "",
     summary: Mapping[str, Any] | None = None,
+    dialect: str = "",
 ) -> None:
-    """Closes a call; one that is closed stays as it is. Raises StoreError."""
+    """Closes a call; one that is closed stays as it is. Raises StoreError.
+
+    `dialect` is what was heard in what was ordered.
+    """
     with store.write() as session:
         call = _known(session, call_id)
         if call.ended_at is not None:
             return
         call.outcome, call.next, call.ended_at, call.reason = outcome, next_step, at, reason
+        call.dialect = dialect
         if summary is not None:
             call.summary = dict(summary)
 
@@ -86,6 +95,21 @@ def close_unfinished(store: Store, at: datetime) -> int:
             call.outcome = Outcome.ORDERED if has_order else Outcome.FAILED
             call.next, call.ended_at, call.reason = Next.OPERATOR, at, "agent died"
         return len(rows)
+
+
+def heard_dialect(store: Store, phone: str) -> str:
+    """The dialect last heard most from a number; empty if none has been. Raises StoreError."""
+    if not phone:
+        return ""
+    recent = (
+        select(Call.dialect)
+        .where(Call.phone == phone, Call.dialect != "")
+        .order_by(col(Call.started_at).desc())
+        .limit(CALLS_REMEMBERED)
+    )
+    with store.read() as session:
+        counts = Counter(session.exec(recent))
+    return max(counts, key=counts.__getitem__, default="")  # the latest of those heard as often
 
 
 def find_call(store: Store, call_id: UUID) -> Call | None:

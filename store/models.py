@@ -85,6 +85,23 @@ class Next(StrEnum):
     EMERGENCY = "emergency"
 
 
+class Known(StrEnum):
+    """How it is known what a caller meant."""
+
+    CONFIRMED = "confirmed"
+    """The caller said yes to it later in the same call."""
+    OPERATOR = "operator"
+    """An operator has listened, or asked."""
+
+
+class Review(StrEnum):
+    """What a person has decided of a correction."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
 class Elder(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("name", "address"),)
 
@@ -95,7 +112,7 @@ class Elder(SQLModel, table=True):
         default=SupportClass.SELF_PAYING, sa_type=_coded(SupportClass)
     )
     dialect: str = ""
-    """Folder name below grammars/; empty if not known."""
+    """As registered, a folder name below grammars/; empty if not given: see Call.dialect."""
     high_risk: bool = False
 
 
@@ -133,6 +150,8 @@ class Call(SQLModel, table=True):
     """Why it went to a human, or failed."""
     summary: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     """What is known so far, for the screen of the human who takes the call."""
+    dialect: str = ""
+    """Heard in what was ordered, a folder name below grammars/; empty if nothing was."""
 
 
 class Turn(SQLModel, table=True):
@@ -149,6 +168,9 @@ class Turn(SQLModel, table=True):
     heard: str = Field(default="", sa_type=Text)
     hypotheses: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
     """[{"text": ..., "score": ...}], best first."""
+    engine: str = ""
+    """Recogniser.name of the one that heard it."""
+    engine_version: str = ""
     meaning: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     """{"kind", "code", "confidence", "candidates": [{"code", "confidence"}], ...}"""
     said: str = Field(default="", sa_type=Text)
@@ -193,3 +215,35 @@ class WorkOrderEvent(SQLModel, table=True):
     kind: OrderEvent = Field(sa_type=_coded(OrderEvent))
     at: datetime = Field(sa_type=UtcDateTime)
     detail: str = Field(default="", sa_type=Text)
+
+
+class Correction(SQLModel, table=True):
+    """An utterance that was taken for something else than what was meant.
+
+    It is a person's speech: it goes when its call goes.
+    """
+
+    __table_args__ = (UniqueConstraint("call_id", "turn", "code"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    call_id: uuid.UUID = Field(foreign_key="call.id", ondelete="CASCADE")
+    turn: int
+    """Turn.index of the utterance."""
+    heard: str = Field(sa_type=Text)
+    """What was understood from: the best hypothesis."""
+    hypotheses: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    """[{"text": ..., "score": ...}], best first."""
+    taken_for: str = ""
+    """Service code that the agent went on with; empty if it asked again."""
+    code: str = Field(foreign_key="service.code")
+    """What was meant."""
+    known: Known = Field(sa_type=_coded(Known))
+    dialect: str
+    """Of the caller, a folder name below grammars/."""
+    engine: str
+    """Recogniser.name."""
+    engine_version: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    review: Review = Field(default=Review.PENDING, sa_type=_coded(Review), index=True)
+    reviewed_by: str = ""
+    reviewed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
