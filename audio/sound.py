@@ -17,6 +17,8 @@ _FULL = 32768.0
 PROMPT_DB = -20.0
 """Level of everything the agent says, below full scale; loud enough for bad ears and lines."""
 PROMPT_PEAK_DB = -3.0
+MIN_SPEECH_S = 0.12
+"""Anything shorter is a click."""
 
 
 class SoundError(Exception):
@@ -185,6 +187,19 @@ def high_passed(samples: Samples, corner_hz: float) -> Samples:
     slope = np.clip((hz - corner_hz / 2) / (corner_hz / 2), 0, 1)
     spectrum *= (1 - np.cos(np.pi * slope)) / 2
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
+def spoken_part(samples: Samples) -> Samples | None:
+    """What a recogniser is given of an utterance; None when nothing was said.
+
+    Hum is taken away, what lies before and after the speech is cut (leading noise makes engines
+    invent syllables), and the level is always the same.
+    """
+    if len(samples) < MIN_SPEECH_S * TELEPHONE_HZ or not np.any(samples):
+        return None
+    clean = high_passed(np.asarray(samples, np.float32), 160.0)
+    start, end = speech_edges(clean, margin_ms=200, below_peak_db=26.0)
+    return levelled(clean[start:end], level_db=-20.0, peak_db=-1.0)
 
 
 def for_telephone(samples: Samples) -> Speech:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from audio.recogniser import TELEPHONE_HZ, Hypothesis, RecogniserError, Samples
-from audio.sound import high_passed, levelled, resample, speech_edges
+from audio.sound import resample, spoken_part
 from audio.text import plain
 
 WHISPER_HZ = 16000
@@ -28,8 +28,6 @@ WINDOWS_S = (6, 8, 10, 15, 30)
 """Lengths the sound is padded to; few, so that buffers are reused."""
 TAIL_S = 1.0
 """Silence after the speech: with less, the last syllable is lost."""
-MIN_SPEECH_S = 0.12
-"""Anything shorter is a click."""
 SYLLABLES_A_SECOND = 9.0
 """No elder speaks faster; a longer text was made up."""
 MIN_SCORE = -1.6
@@ -119,11 +117,9 @@ class WhisperRecogniser:
         return self._last[1]
 
     def _encode_anew(self, samples: Samples) -> _Encoded | None:
-        if len(samples) < MIN_SPEECH_S * TELEPHONE_HZ or not np.any(samples):
+        clean = spoken_part(samples)
+        if clean is None:
             return None
-        clean = high_passed(np.asarray(samples, np.float32), 160.0)
-        start, end = speech_edges(clean, margin_ms=200, below_peak_db=26.0)
-        clean = levelled(clean[start:end], level_db=-20.0, peak_db=-1.0)
         seconds = len(clean) / TELEPHONE_HZ
         window = next((w for w in WINDOWS_S if seconds + TAIL_S <= w), WINDOWS_S[-1])
         sound = resample(clean, TELEPHONE_HZ, WHISPER_HZ)[: window * WHISPER_HZ]
