@@ -32,7 +32,7 @@ from ivr.understanding.spotting import (
     evidence,
     weigh,
 )
-from ivr.understanding.syllables import Syllable, from_pinyin, han, pinyin_of
+from ivr.understanding.syllables import Syllable, every_syllable, from_pinyin, han, pinyin_of
 from ivr.understanding.times import CERTAIN, CLEAR, Found, TimeSpotter, time_entries, to_when
 from ivr.understanding.when import When
 
@@ -237,7 +237,7 @@ class Matcher:
         times = time_entries(grammar)
         everything = [*times, *(entry for listed in entries.values() for entry in listed)]
         likeness = Likeness(reading for entry in everything for reading in entry.readings)
-        likeness.prepare({s for text in {e.text for e in everything} for s in _syllables(text)})
+        likeness.prepare(every_syllable())
 
         def spotter(topic: Topic) -> Spotter:
             weights = _weights(grammar, topic, heard)

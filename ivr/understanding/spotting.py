@@ -2,6 +2,7 @@
 
 Every phrase is aligned with the best-fitting stretch of what was heard (Smith and Waterman's local
 alignment, with the whole phrase required), all phrases at once in numpy, a syllable at a time.
+Phrases that cannot matter by a bound that is quick to compute are left out first.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ INSERTED = 0.12
 
 
 SHORTLIST = 1200
-"""Entries that are aligned in full for one utterance."""
+"""Entries that are aligned in full for one utterance, where no share is required."""
+LONG = 7
+"""Syllables from which entries are aligned apart, so that short ones are not padded as far."""
 UNHEARD = 0.5
 """What the part of a phrase that was not heard takes from the evidence of the part that was."""
 SHARED = 0.3
@@ -134,30 +137,39 @@ class Spotter:
     def __init__(
         self, entries: Sequence[Entry], weights: Sequence[Sequence[float]], likeness: Likeness
     ) -> None:
-        self.entries = tuple(entries)
+        lengths = np.asarray([len(entry.readings) for entry in entries], dtype=np.intp)
+        order = np.argsort(-lengths, kind="stable")
+        self.entries = tuple(entries[place] for place in order)
+        """The longest first."""
         self.labels = sorted({entry.label for entry in entries})
         index = {label: number for number, label in enumerate(self.labels)}
-        self.label_of = np.asarray([index[entry.label] for entry in entries], dtype=np.int32)
+        self.label_of = np.asarray([index[entry.label] for entry in self.entries], dtype=np.int32)
         self._members = [np.flatnonzero(self.label_of == n) for n in range(len(self.labels))]
-        self.lengths = np.asarray([len(entry.readings) for entry in entries])
+        self.lengths = lengths[order]
         """Syllables of each entry."""
         longest = int(self.lengths.max(initial=1))
-        self._units = np.zeros((longest, len(entries)), dtype=np.int32)
-        self._weights = np.zeros((longest, len(entries)), dtype=np.float32)
-        for column, (entry, given) in enumerate(zip(entries, weights, strict=True)):
-            rows = len(entry.readings)
-            self._units[:rows, column] = [likeness.units[reading] for reading in entry.readings]
-            self._weights[:rows, column] = given
-        self.total: Scores = self._weights.sum(axis=0)
+        self._units = np.zeros((len(entries), longest), dtype=np.intp)
+        self._weights = np.zeros((len(entries), longest), dtype=np.float32)
+        for row, (place, entry) in enumerate(zip(order, self.entries, strict=True)):
+            columns = len(entry.readings)
+            self._units[row, :columns] = [likeness.units[reading] for reading in entry.readings]
+            self._weights[row, :columns] = weights[place]
+        self.total: Scores = self._weights.sum(axis=1)
         """The score of each entry if it is heard perfectly."""
+        having = [int((self.lengths > place).sum()) for place in range(longest)]
+        self._columns = [
+            (self._units[:rows, place].copy(), self._weights[:rows, place].copy())
+            for place, rows in enumerate(having)
+        ]
+        """Units and weights of the entries that have a first, a second, ... syllable."""
         self._likeness = likeness
         self._by_text: dict[str, list[int]] = {}
-        for column, entry in enumerate(self.entries):
-            self._by_text.setdefault(entry.text, []).append(column)
+        for row, entry in enumerate(self.entries):
+            self._by_text.setdefault(entry.text, []).append(row)
 
     def weights_of(self, index: int) -> tuple[float, ...]:
         """How much each syllable of an entry tells."""
-        return tuple(float(w) for w in self._weights[: self.lengths[index], index])
+        return tuple(float(w) for w in self._weights[index, : self.lengths[index]])
 
     def written(self, text: str) -> list[int]:
         """Entries whose characters stand in `text` just so; sound alone cannot tell homophones."""
@@ -171,7 +183,7 @@ class Spotter:
 
     def places(self, heard: Sequence[Syllable], share: float, most: int = 60) -> list[Place]:
         """Phrases of which at least `share` was heard, in stretches that do not overlap."""
-        scores = self.spot(heard)
+        scores = self.spot(heard, share)
         shares = scores / self.total
         named = np.flatnonzero(shares >= share)
         ranked = named[np.argsort(-(scores * shares)[named], kind="stable")]
@@ -182,49 +194,69 @@ class Spotter:
                 taken.append(Place(int(index), float(shares[index]), start, end))
         return taken
 
-    def spot(self, heard: Sequence[Syllable]) -> Scores:
+    def spot(self, heard: Sequence[Syllable], share: float | None = None) -> Scores:
         """The score of every entry against one utterance, shape (entries,).
 
-        A perfect hearing scores the entry's total weight. Entries that cannot be among the best
-        SHORTLIST are not aligned: theirs is what a phrase scores of which nothing was heard.
+        A perfect hearing scores the entry's total weight. Aligned are the entries of which at least
+        `share` may have been heard; where none is given, the SHORTLIST that may be heard best. The
+        others' score is that of a phrase of which nothing was heard.
         """
         scores: Scores = -self.total * SKIPPED
         if not heard:
             return scores
         likeness = np.stack(self._likeness.of(heard))
-        promising = self._shortlist(likeness.max(axis=0))
-        rows = int(self.lengths[promising].max())
-        units, weights = self._units[:rows, promising], self._weights[:rows, promising]
-        lost = weights * SKIPPED
-        before = np.zeros((rows + 1, len(promising)), dtype=np.float32)
-        before[1:] = -np.cumsum(lost, axis=0)
-        best = before[rows].copy()
-        now = np.zeros_like(before)
-        for alike in likeness:
-            gain = alike[units] * weights
-            gain += before[:-1]
-            np.subtract(before[1:], INSERTED, out=now[1:])
-            np.maximum(now[1:], gain, out=now[1:])
-            for row in range(rows):
-                np.maximum(now[row + 1], now[row] - lost[row], out=now[row + 1])
-            np.maximum(best, now[rows], out=best)
-            before, now = now, before
-        scores[promising] = best
+        if share is None and len(self.entries) <= SHORTLIST:
+            promising = np.arange(len(self.entries))
+        else:
+            bound = self._bound(likeness.max(axis=0))
+            if share is None:
+                ranked = np.argpartition(-evidence(bound, self.total), SHORTLIST)
+                promising = np.sort(ranked[:SHORTLIST])
+            else:
+                promising = np.flatnonzero(bound >= share * self.total)
+        long = int(np.searchsorted(-self.lengths[promising], -LONG, side="right"))
+        for chosen in (promising[:long], promising[long:]):
+            if len(chosen):
+                scores[chosen] += self._aligned(likeness, chosen)
         return scores
 
-    def _shortlist(self, nearest: Scores) -> NDArray[np.int64]:
-        """Entries that may score best, by a bound: every syllable matched by the likest heard."""
-        count = len(self.entries)
-        if count <= SHORTLIST:
-            return np.arange(count)
-        bound = (np.maximum(nearest[self._units], -SKIPPED) * self._weights).sum(axis=0)
-        chosen: NDArray[np.int64] = np.argpartition(-evidence(bound, self.total), SHORTLIST)
-        return np.sort(chosen[:SHORTLIST])
+    def _bound(self, nearest: Scores) -> Scores:
+        """What each entry's score cannot exceed: every syllable matched by the likest heard."""
+        most = np.maximum(nearest, -SKIPPED)
+        bound = np.zeros(len(self.entries), dtype=np.float32)
+        for units, weights in self._columns:
+            gain = most.take(units)
+            gain *= weights
+            bound[: len(units)] += gain
+        return bound
+
+    def _aligned(self, likeness: Scores, chosen: NDArray[np.int64]) -> Scores:
+        """The scores of some entries, longest first, above those if nothing of them was heard.
+
+        Counting from there, a syllable that is skipped changes nothing: the row below takes over
+        what the row above has reached.
+        """
+        rows = int(self.lengths[chosen[0]])
+        units = self._units[chosen, :rows].T
+        gains = likeness.take(units, axis=1)
+        gains += SKIPPED
+        gains *= np.ascontiguousarray(self._weights[chosen, :rows].T)
+        reached = np.zeros((rows + 1, len(chosen)), dtype=np.float32)
+        before, after, whole = reached[:-1], reached[1:], reached[rows]
+        best: Scores = np.zeros(len(chosen), dtype=np.float32)
+        for gain in gains:
+            gain += before
+            after -= INSERTED
+            np.maximum(after, gain, out=after)
+            for row in range(rows):
+                np.maximum(reached[row], reached[row + 1], out=reached[row + 1])
+            np.maximum(best, whole, out=best)
+        return best
 
     def span(self, index: int, heard: Sequence[Syllable]) -> tuple[int, int]:
         """The stretch [start, end) of `heard` that fits entry `index` best."""
-        weights = [float(w) for w in self._weights[:, index] if w > 0]
-        units = self._units[:, index]
+        weights = self.weights_of(index)
+        units = self._units[index]
         rows = len(weights)
         score = [0.0] + [-SKIPPED * sum(weights[: n + 1]) for n in range(rows)]
         start = [0] * (rows + 1)

@@ -135,3 +135,10 @@ def han(text: str) -> str:
 def pinyin_of(text: str) -> tuple[str, ...]:
     """Toneless pinyin of each character; polyphones are decided by the words around them."""
     return tuple(lazy_pinyin(han(text), style=Style.NORMAL, v_to_u=False, errors="ignore"))
+
+
+def every_syllable() -> set[Syllable]:
+    """The Mandarin syllables of all characters in common use (those of GB 2312)."""
+    rows, cells = range(0xB0, 0xF8), range(0xA1, 0xFF)
+    common = bytes(byte for row in rows for cell in cells for byte in (row, cell))
+    return {from_pinyin(pinyin) for pinyin in pinyin_of(common.decode("gb2312", errors="ignore"))}

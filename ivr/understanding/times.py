@@ -114,7 +114,7 @@ class TimeSpotter:
 
     def find(self, text: str, heard: Sequence[Syllable], clarity: float) -> list[Found]:
         """The time words in an utterance that do not overlap, the fullest first."""
-        scores = self._spotter.spot(heard)
+        scores = self._spotter.spot(heard, clarity)
         shares = scores / self._spotter.total
         promising = np.flatnonzero(shares >= clarity)
         value = scores * shares
