@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import csv
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from audio.recogniser import Hypothesis, Recogniser
+from audio.recogniser import TELEPHONE_HZ, Hypothesis, Recogniser
 from audio.sound import read_wav
 from ivr.understanding.match import Matcher, understand
-from ivr.understanding.meaning import EMERGENCY, Kind, Meaning, State
+from ivr.understanding.meaning import Act, Kind, Meaning, State
 
 QUESTIONS = {
     State.OPEN: "您好，请问您需要什么服务？",
@@ -28,6 +24,7 @@ QUESTIONS = {
 """What the recogniser is told was asked: never a list of service words, they leak into the text."""
 
 COLUMNS = ("file", "expected", "text")
+RATINGS = ("1", "2", "3", "4", "5")
 
 
 class ManifestError(Exception):
@@ -44,15 +41,26 @@ class Row:
     """Service code, act:NAME, rating:N, time or oos."""
     accent: str
     text: str
+    dialect: str = "unknown"
+
+    @property
+    def kind(self) -> Kind:
+        """What should be understood."""
+        name = self.expected.partition(":")[0]
+        return Kind(name) if name in (*Kind,) else Kind.SERVICE
 
     @property
     def state(self) -> State:
         """The question being answered, which follows from what is expected."""
         if self.expected in ("act:yes", "act:no", "act:repeat"):
             return State.CONFIRM
-        if self.expected.startswith("rating:"):
-            return State.RATING
-        return State.TIME if self.expected == "time" else State.OPEN
+        match self.kind:
+            case Kind.RATING:
+                return State.RATING
+            case Kind.TIME:
+                return State.TIME
+            case _:
+                return State.OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +75,89 @@ class Result:
     """Whether the right one is the first or second candidate; `right` for what is no service."""
     recognise_s: float
     understand_s: float
+    read_s: float = 0.0
+    sound_s: float = 0.0
+    """Length of the recording; 0 when it was understood from its text."""
+    right_from_text: bool | None = None
+    """Whether its text alone would have been understood; None where there is no sound or text."""
+
+    @property
+    def heard(self) -> str:
+        """The recogniser's first hypothesis, or the text."""
+        return self.hypotheses[0].text if self.hypotheses else ""
+
+    @property
+    def understood(self) -> str:
+        """The meaning, written as a manifest writes what is expected."""
+        match self.meaning.kind:
+            case Kind.SERVICE:
+                return self.meaning.code
+            case Kind.ACT:
+                return f"act:{self.meaning.code}"
+            case Kind.RATING:
+                return f"rating:{self.meaning.rating}"
+            case kind:
+                return str(kind)
 
 
-def read_manifest(path: Path) -> list[Row]:
+def _fault(row: Row, services: Container[str], text_only: bool) -> str:
+    """What is wrong with a row; "" if nothing is."""
+    kind, _, value = row.expected.partition(":")
+    if not row.expected:
+        return "nothing is expected of it"
+    if not row.wav and not row.text:
+        return "neither a file nor a text"
+    if row.wav and not row.wav.is_file():
+        return f"there is no file {row.wav}"
+    if not row.text and (text_only or kind == "time"):
+        return "a text is needed" + (" to know the time that is right" if kind == "time" else "")
+    if kind == "act":
+        known = value in (*Act,)
+    elif kind == "rating":
+        known = value in RATINGS
+    else:
+        known = row.expected in ("time", "oos") or row.expected in services
+    if not known:
+        return (
+            f"{row.expected!r} is not a service of grammars/catalog.yaml, "
+            f"act:{'|'.join(Act)}, rating:1 to rating:5, time or oos"
+        )
+    return ""
+
+
+def read_manifest(path: Path, services: Container[str], *, text_only: bool = False) -> list[Row]:
     """Rows of a tab-separated manifest; files are relative to its folder.
 
+    `services` are the codes there are; with `text_only` every row needs a text.
     Raises ManifestError.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t")
+            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
-                raise ManifestError(f"{path}: no column {', '.join(missing)} in its first line")
+                raise ManifestError(
+                    f"{path}: no column {', '.join(missing)} in its first line, which must name "
+                    "the columns with tabs between them"
+                )
             rows = []
-            for line, record in enumerate(reader, start=2):
-                name, expected = (record["file"] or "").strip(), (record["expected"] or "").strip()
-                text = (record["text"] or "").strip()
-                if not expected or not (name or text):
-                    raise ManifestError(f"{path}, line {line}: no expected, or no file and no text")
-                wav = path.parent / name if name else None
-                if wav is not None and not wav.is_file():
-                    raise ManifestError(f"{path}, line {line}: there is no file {wav}")
-                accent = record.get("accent") or record.get("dialect") or "unknown"
-                rows.append(Row(wav, expected, accent, text))
-            return rows
+            for record in reader:
+                where = f"{path}, line {reader.line_num}"
+                if None in record:
+                    raise ManifestError(f"{where}: more fields than the first line has columns")
+                field = {name: value.strip() for name, value in record.items()}
+                wav = path.parent / field["file"] if field["file"] else None
+                dialect = field.get("dialect") or "unknown"
+                accent = field.get("accent") or dialect
+                row = Row(wav, field["expected"], accent, field["text"], dialect)
+                if fault := _fault(row, services, text_only):
+                    raise ManifestError(f"{where}: {fault}")
+                rows.append(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{path} cannot be read: {error}") from error
+    if not rows:
+        raise ManifestError(f"{path}: there are no rows below its first line")
+    return rows
 
 
 def _same_moment(meaning: Meaning, reference: Meaning, now: datetime) -> bool:
@@ -105,106 +169,55 @@ def _same_moment(meaning: Meaning, reference: Meaning, now: datetime) -> bool:
 
 
 def _judge(row: Row, meaning: Meaning, matcher: Matcher, now: datetime) -> tuple[bool, bool]:
-    kind, _, value = row.expected.partition(":")
-    if kind == "act":
-        right = meaning.kind is Kind.ACT and meaning.code == value
-    elif kind == "rating":
-        right = meaning.kind is Kind.RATING and str(meaning.rating) == value
-    elif kind == "oos":
-        right = meaning.kind is not Kind.SERVICE
-    elif kind == "time":
-        reference = understand([Hypothesis(row.text, 0.0)], State.TIME, matcher, now)
-        right = meaning.kind is Kind.TIME and _same_moment(meaning, reference, now)
-    else:
-        right = meaning.kind is Kind.SERVICE and meaning.code == row.expected
-        first_two = [candidate.code for candidate in meaning.candidates[:2]]
-        return right, right or row.expected in first_two
+    """Whether it is right, and whether the right one is among the first two candidates."""
+    value = row.expected.partition(":")[2]
+    match row.kind:
+        case Kind.ACT:
+            right = meaning.kind is Kind.ACT and meaning.code == value
+        case Kind.RATING:
+            right = meaning.kind is Kind.RATING and str(meaning.rating) == value
+        case Kind.OOS:
+            right = meaning.kind is not Kind.SERVICE
+        case Kind.TIME:
+            reference = understand([Hypothesis(row.text, 0.0)], State.TIME, matcher, now)
+            right = meaning.kind is Kind.TIME and _same_moment(meaning, reference, now)
+        case Kind.SERVICE:
+            right = meaning.kind is Kind.SERVICE and meaning.code == row.expected
+            first_two = [candidate.code for candidate in meaning.candidates[:2]]
+            return right, right or row.expected in first_two
     return right, right
 
 
 def evaluate(
     rows: Iterable[Row], recogniser: Recogniser | None, matcher: Matcher, now: datetime
-) -> Iterable[Result]:
-    """Understands each row; `recogniser` may be None when no row has a sound file.
+) -> Iterator[Result]:
+    """Understands each row; without a `recogniser` from its text, whether it has sound or not.
 
-    Raises RecogniserError and SoundError as they come.
+    A row that is heard and has a text is understood from that, too: what goes wrong there as well
+    was not lost by the recogniser. Raises RecogniserError and SoundError as they come.
     """
     for row in rows:
-        started = time.perf_counter()
+        written = [Hypothesis(row.text, 0.0)]
         if row.wav is None or recogniser is None:
-            hypotheses = [Hypothesis(row.text, 0.0)]
-        else:
-            samples = read_wav(row.wav)
-            started = time.perf_counter()
-            hypotheses = recogniser.recognise(samples, question=QUESTIONS[row.state])
+            yield _result(row, written, matcher, now)
+            continue
+        started = time.perf_counter()
+        samples = read_wav(row.wav)
+        read = time.perf_counter()
+        hypotheses = recogniser.recognise(samples, question=QUESTIONS[row.state])
         recognised = time.perf_counter()
-        meaning = understand(hypotheses, row.state, matcher, now)
-        understood = time.perf_counter()
-        right, among_two = _judge(row, meaning, matcher, now)
-        yield Result(
-            row, meaning, tuple(hypotheses), right, among_two,
-            recognised - started, understood - recognised,
-        )  # fmt: skip
+        yield replace(
+            _result(row, hypotheses, matcher, now),
+            recognise_s=recognised - read,
+            read_s=read - started,
+            sound_s=len(samples) / TELEPHONE_HZ,
+            right_from_text=_result(row, written, matcher, now).right if row.text else None,
+        )
 
 
-def _percentiles(values: Sequence[float]) -> dict[str, float]:
-    if not values:
-        return {"p50": 0.0, "p95": 0.0}
-    return {f"p{q}": round(float(np.percentile(values, q)), 4) for q in (50, 95)}
-
-
-def _share(hits: Sequence[bool]) -> float:
-    return round(sum(hits) / len(hits), 4) if hits else 0.0
-
-
-def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """The document of `yihu eval --json`."""
-    groups: dict[str, list[Result]] = defaultdict(list)
-    expected: dict[str, list[Result]] = defaultdict(list)
-    for result in results:
-        groups[result.row.accent].append(result)
-        expected[result.row.expected].append(result)
-    out_of_scope = expected.get("oos", [])
-    services = [r for r in results if ":" not in r.row.expected and r.row.expected != "time"]
-    mistaken = [r.meaning.kind is Kind.SERVICE for r in out_of_scope]
-    emergencies = expected.get(EMERGENCY, [])
-    confusions: Mapping[tuple[str, str], int] = _confusions(services)
-    return {
-        "rows": len(results),
-        "accuracy": _share([r.right for r in results]),
-        "by_accent": {
-            accent: {
-                "n": len(group),
-                "accuracy": _share([r.right for r in group]),
-                "top2": _share([r.among_two for r in group]),
-            }
-            for accent, group in sorted(groups.items())
-        },
-        "by_expected": {
-            code: {"n": len(group), "accuracy": _share([r.right for r in group])}
-            for code, group in sorted(expected.items())
-        },
-        "false_accept_rate": _share(mistaken),
-        "missed_emergencies": sum(
-            not any(c.code == EMERGENCY for c in r.meaning.candidates[:2]) and not r.right
-            if r.meaning.kind is Kind.SERVICE
-            else not r.right
-            for r in emergencies
-        ),
-        "confusions": [
-            {"expected": wanted, "understood": got, "n": count}
-            for (wanted, got), count in sorted(confusions.items(), key=lambda item: -item[1])
-        ],
-        "seconds": {
-            "recognise": _percentiles([r.recognise_s for r in results if r.row.wav]),
-            "understand": _percentiles([r.understand_s for r in results]),
-        },
-    }
-
-
-def _confusions(services: Iterable[Result]) -> dict[tuple[str, str], int]:
-    counts: dict[tuple[str, str], int] = defaultdict(int)
-    for result in services:
-        if not result.right:
-            counts[result.row.expected, result.meaning.code or str(result.meaning.kind)] += 1
-    return counts
+def _result(row: Row, hypotheses: Sequence[Hypothesis], matcher: Matcher, now: datetime) -> Result:
+    started = time.perf_counter()
+    meaning = understand(hypotheses, row.state, matcher, now)
+    understood = time.perf_counter()
+    right, among_two = _judge(row, meaning, matcher, now)
+    return Result(row, meaning, tuple(hypotheses), right, among_two, 0.0, understood - started)
