@@ -69,6 +69,8 @@ NOTHING_ELSE = 0.95
 """The same where no correction was asked for."""
 WRITTEN = 0.2
 """Share of a phrase's weight added when its very characters were recognised."""
+EXPECTED = 0.1
+"""Share of what was heard of a phrase that is added when it is one of the caller's dialect."""
 ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
 ACT_CLEAR = 0.8
@@ -164,8 +166,11 @@ class _Ranking:
     """How much of that entry was heard."""
 
 
-def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool) -> _Ranking:
-    """Spots all hypotheses; `whole` for answers that should be all that was said."""
+def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool, dialect: str = "") -> _Ranking:
+    """Spots all hypotheses; `whole` for answers that should be all that was said.
+
+    Phrases of the caller's `dialect` are expected, if it is known.
+    """
     found = []
     for one in heard:
         scores = spotter.spot(one.syllables)
@@ -179,6 +184,9 @@ def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool) -> _Ranking:
     for row, one in enumerate(heard):
         written = spotter.written(one.text)
         values[row, written] += WRITTEN * spotter.total[written]
+    if dialect:
+        expected = spotter.dialects == dialect
+        values[:, expected] += EXPECTED * np.maximum(stacked[:, expected], 0)
     values = (values.max(axis=0) + weights @ values) / 2
     share: Scores = (stacked.max(axis=0) + weights @ stacked) / 2 / spotter.total
     pooled = spotter.pool(values)
@@ -276,9 +284,9 @@ class Matcher:
         share = len(places[0]) / max(1, untold)
         return Timed(best[1] if best else None, tuple(words), tuple(places), share)
 
-    def services(self, heard: Sequence[Heard]) -> list[Candidate]:
+    def services(self, heard: Sequence[Heard], dialect: str = "") -> list[Candidate]:
         """The services that may be meant, most likely first, with calibrated confidence."""
-        weighed, _ = self.weighed(heard)
+        weighed, _ = self.weighed(heard, dialect)
         candidates = [
             Candidate(
                 one.entry.label, confidence.of_service(clues), one.entry.text, one.entry.dialect
@@ -287,10 +295,12 @@ class Matcher:
         ]
         return sorted(candidates, key=lambda c: -c.confidence)
 
-    def weighed(self, heard: Sequence[Heard]) -> tuple[list[tuple[Weighed, Clues]], Weighed]:
+    def weighed(
+        self, heard: Sequence[Heard], dialect: str = ""
+    ) -> tuple[list[tuple[Weighed, Clues]], Weighed]:
         """What speaks for each of the likeliest services, and for talk that orders nothing."""
-        ranking = _rank(self._services, heard, whole=False)
-        talk = _rank(self._everyday, heard, whole=True)
+        ranking = _rank(self._services, heard, whole=False, dialect=dialect)
+        talk = _rank(self._everyday, heard, whole=True, dialect=dialect)
         everyday = _weighed(self._everyday, talk, 0)
         length = len(heard[0].syllables)
         told = length - len(self._framed(heard[0]))
@@ -370,9 +380,13 @@ class Matcher:
 
 
 def understand(
-    hypotheses: Sequence[Hypothesis], state: State, matcher: Matcher, now: datetime
+    hypotheses: Sequence[Hypothesis],
+    state: State,
+    matcher: Matcher,
+    now: datetime,
+    dialect: str = "",
 ) -> Meaning:
-    """What the caller means, given what was asked and the site's time.
+    """What the caller means, given what was asked, the site's time and, if known, their dialect.
 
     Hypotheses come best first; none, or none with a character in it, is out of scope.
     """
@@ -384,7 +398,7 @@ def understand(
     asked = state is State.CONFIRM
     timed = matcher.when(heard, now, CLEAR if state is State.TIME else CERTAIN)
     when = timed.when
-    services = matcher.services(heard)
+    services = matcher.services(heard, dialect)
     act = matcher.answer(heard, Topic.ACT, ASKED if asked else UNASKED, timed.places)
     best = services[0]
     base = Meaning(
