@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ivr.commands.explain import explain
 from ivr.config import ROOT
 from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher
@@ -59,6 +60,9 @@ def check(
 
 def _told(failure: Failure) -> str:
     return f"{failure.sentence}: {failure.expected}, taken for {failure.understood}"
+
+
+grammar.command()(explain)
 
 
 def add_to(app: typer.Typer) -> None:
