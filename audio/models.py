@@ -24,12 +24,14 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import yaml
 
+TABLE = Path(__file__).with_name("models.yaml")
 CHUNK = 1 << 20
 CONNECT_SECONDS = 8
 """A source that does not answer within this is passed over for the next one."""
@@ -41,6 +43,17 @@ Report = Callable[[str], None]
 
 class ModelError(Exception):
     """A model cannot be installed or used; one line that says why and what to do."""
+
+
+class Checksums(StrEnum):
+    """How far the checksums of a model are known."""
+
+    OWN = "own"
+    """These very files have been run with this code."""
+    PUBLISHED = "published"
+    """Others who use the same files have published them."""
+    RECORDED = "recorded"
+    """Nobody's; taken down when the model is first installed and held to from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +74,52 @@ class Model:
     licence: str
     files: tuple[ModelFile, ...] = ()
     archive: str | None = None
-    """Address of a .zip or .tar.* whose checksums are recorded when it is first installed."""
+    """Address of a .zip or .tar.* that holds it."""
+    kind: str | None = None
+    """Which of an engine's kinds of model it is; None where the engine has but one."""
+    checksums: Checksums = Checksums.RECORDED
 
     @property
     def size(self) -> int:
-        """Bytes on disk; 0 for an archive nobody has unpacked yet."""
+        """Bytes on disk; 0 where they are not known before it is unpacked."""
         return sum(file.size for file in self.files)
 
 
 @cache
 def known() -> dict[str, Model]:
     """The models of models.yaml by name."""
-    rows = yaml.safe_load(Path(__file__).with_name("models.yaml").read_text("utf-8"))
+    rows = yaml.safe_load(TABLE.read_text("utf-8"))
     return {name: _model(name, row) for name, row in rows.items()}
 
 
 def _model(name: str, row: dict[str, Any]) -> Model:
+    archive = row.get("archive")
+    usual = [["hub {hub} {path}"]] if "hub" in row else []
+    if archive:
+        # The archives of the authors hold one folder, called as they are.
+        usual.append([f"archive {archive} {_stem(archive)}/{{path}}"])
     files = tuple(
-        ModelFile(path, f["size"], f["sha256"], tuple(tuple(parts) for parts in f["sources"]))
+        ModelFile(
+            path,
+            f["size"],
+            f["sha256"],
+            tuple(
+                tuple(part.format(hub=row.get("hub"), path=path) for part in parts)
+                for parts in f.get("sources", usual)
+            ),
+        )
         for path, f in row.get("files", {}).items()
     )
-    return Model(name, row["engine"], row["about"], row["licence"], files, row.get("archive"))
+    trust = Checksums(row.get("checksums", "own")) if files else Checksums.RECORDED
+    return Model(
+        name, row["engine"], row["about"], row["licence"], files, archive, row.get("kind"), trust
+    )
+
+
+def _stem(address: str) -> str:
+    """Name of an archive without what says that it is one."""
+    name = urllib.parse.unquote(urllib.parse.urlsplit(address).path.rsplit("/", 1)[-1])
+    return name.removesuffix(".zip").split(".tar")[0]
 
 
 def sha256_of(path: Path) -> str:
@@ -108,6 +146,16 @@ def require(name: str, folder: Path) -> Path:
     if wrong:
         raise ModelError(f"{wrong[0]}: run `yihu models install {name}` to repair it")
     return folder / name
+
+
+def kind_of(folder: Path) -> str | None:
+    """What is known of an installed model's kind: said when it was installed, or in models.yaml."""
+    try:
+        said = json.loads((folder / "manifest.json").read_text("utf-8")).get("kind")
+    except (OSError, ValueError, AttributeError):
+        said = None
+    model = known().get(folder.name)
+    return said or (model.kind if model is not None else None)
 
 
 def verify(name: str, folder: Path) -> list[str]:
@@ -157,12 +205,15 @@ def install(
     *,
     url: str | None = None,
     source: Path | None = None,
+    sha256: str | None = None,
+    kind: str | None = None,
     report: Report = lambda line: None,
 ) -> Path:
     """Installs or repairs a model and gives its folder; does nothing when it is there and right.
 
     `url` names an archive, `source` a folder or archive on this machine to take it from instead
-    of where models.yaml says. Raises ModelError.
+    of where models.yaml says; `sha256` is what the archive must have, `kind` what models.yaml
+    would say of it. Raises ModelError.
     """
     model = known().get(name)
     if model is None and url is None and source is None:
@@ -181,8 +232,14 @@ def install(
             if url is None and source is None and model is not None and model.files:
                 _install_files(model, folder / name, staging, fetcher)
             else:
-                address = url or (model.archive if model is not None else None)
-                _install_archive(name, folder / name, staging, fetcher, address, source)
+                root = _unpacked(name, staging, fetcher, url, source, sha256)
+                _check_known_files(name, root, str(source or url))
+                paths = sorted(path for path in root.rglob("*") if path.is_file())
+                sums = {str(path.relative_to(root)): sha256_of(path) for path in paths}
+                _write_manifest(root, sums, kind)
+                if (folder / name).exists():
+                    (folder / name).rename(staging / "old")
+                root.rename(folder / name)
             shutil.rmtree(staging)
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -249,13 +306,23 @@ def _join(parts: tuple[str, ...], file: ModelFile, out: Path, fetcher: _Fetcher)
         raise _SourceError(f"{parts[0].split()[1]} gave a file with another checksum")
 
 
-def _install_archive(
-    name: str, target: Path, staging: Path, fetcher: _Fetcher, url: str | None, source: Path | None
-) -> None:
+def _unpacked(
+    name: str,
+    staging: Path,
+    fetcher: _Fetcher,
+    url: str | None,
+    source: Path | None,
+    sha256: str | None,
+) -> Path:
+    """The folder with a model's files, brought into the staging folder from elsewhere."""
+    model = known().get(name)
+    url = url or (model.archive if model is not None else None)
     unpacked = staging / "unpacked"
     if unpacked.exists():
         shutil.rmtree(unpacked)
     if source is not None and source.is_dir():
+        if sha256:
+            raise ModelError(f"{name}: a folder has no SHA-256; give it with an archive")
         shutil.copytree(source, unpacked)
     else:
         archive = source
@@ -266,20 +333,29 @@ def _install_archive(
                 archive = fetcher.download(url)
             except _SourceError as error:
                 raise ModelError(f"{name}: {error}; or give --folder") from error
-        _unpack(archive, unpacked)
+        if sha256 and (found := sha256_of(archive)) != sha256.lower():
+            if source is None:
+                archive.unlink()
+            raise ModelError(f"{name}: {source or url} has the SHA-256 {found}, not the one given")
+        try:
+            _unpack(archive, unpacked)
+        except _SourceError as error:
+            raise ModelError(f"{name}: {error}") from error
     entries = list(unpacked.iterdir())
     root = entries[0] if len(entries) == 1 and entries[0].is_dir() else unpacked
-    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-    if not files:
+    if not any(path.is_file() for path in root.rglob("*")):
         raise ModelError(f"{name}: {source or url} holds no files")
+    return root
+
+
+def _check_known_files(name: str, root: Path, where: str) -> None:
     model = known().get(name)
     for file in model.files if model is not None else ():
         if not _is_right(root / file.path, file):
-            raise ModelError(f"{name}: {file.path} of {source or url} is not the known file")
-    _write_manifest(root, {str(p.relative_to(root)): sha256_of(p) for p in files})
-    if target.exists():
-        target.rename(staging / "old")
-    root.rename(target)
+            raise ModelError(
+                f"{name}: {file.path} of {where} is not the known file;"
+                " another edition can be installed under a name of its own"
+            )
 
 
 def _unpack(archive: Path, target: Path) -> None:
@@ -293,16 +369,17 @@ def _unpack(archive: Path, target: Path) -> None:
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         if archive.suffix == ".whole":  # what was downloaded is no archive; do not keep it
             archive.unlink()
-        raise ModelError(f"{archive.name} cannot be unpacked: {error}") from error
+        raise _SourceError(f"{archive.name} cannot be unpacked: {error}") from error
 
 
-def _write_manifest(target: Path, sums: dict[str, str]) -> None:
+def _write_manifest(target: Path, sums: dict[str, str], kind: str | None = None) -> None:
     rows = {}
     for path, sha256 in sums.items():
         stat = (target / path).stat()
         rows[path] = {"sha256": sha256, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     temporary = target / ".manifest"
-    temporary.write_text(json.dumps({"files": rows}, indent=1), "utf-8")
+    manifest = {"files": rows} | ({"kind": kind} if kind else {})
+    temporary.write_text(json.dumps(manifest, indent=1), "utf-8")
     temporary.replace(target / "manifest.json")
 
 
@@ -345,6 +422,13 @@ class _Fetcher:
                         yield data
             except (KeyError, tarfile.TarError) as error:
                 raise _SourceError(f"{where} does not hold {rest[0]} ({error})") from error
+        elif kind == "archive":
+            self._once(where, self._archive)
+            try:
+                with (self._kept(where) / rest[0]).open("rb") as data:
+                    yield data
+            except FileNotFoundError as error:
+                raise _SourceError(f"{where} does not hold {rest[0]}") from error
         else:
             url = where
             if kind == "hub":
@@ -359,7 +443,7 @@ class _Fetcher:
     def forget(self, part: str) -> None:
         """Drops what was kept of a part that turned out wrong, so that it is fetched anew."""
         kind, where, *_ = part.split()
-        if kind in ("wheel", "npm"):
+        if kind in ("wheel", "npm", "archive"):
             shutil.rmtree(self._kept(where), ignore_errors=True)
 
     def _kept(self, package: str) -> Path:
@@ -371,7 +455,7 @@ class _Fetcher:
             raise _SourceError(self.failed[package])
         kept = self._kept(package)
         if not any(kept.glob("*")):
-            self.report(f"fetching package {package}")
+            self.report(f"fetching {package}")
             fresh = kept.with_suffix(".fetching")  # fetching one package may fetch another first
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir()
@@ -383,6 +467,12 @@ class _Fetcher:
             shutil.rmtree(kept, ignore_errors=True)
             fresh.rename(kept)
         return next(kept.glob("*"))
+
+    def _archive(self, url: str, target: Path) -> None:
+        whole = self.download(url)
+        self.report(f"unpacking {url.rsplit('/', 1)[-1]}")
+        _unpack(whole, target)
+        whole.unlink()
 
     def _wheel(self, requirement: str, target: Path) -> None:
         pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--quiet"]

@@ -1,55 +1,109 @@
 """sherpa-onnx: the home of the dialect models. A folder says by its files which kind it is.
 
-A model sherpa-onnx cannot use makes it end the whole process, so what a folder holds is read from
-the model's own metadata before it is loaded.
+A model sherpa-onnx cannot use makes it end the whole process. So what a folder holds is read from
+the model's own metadata first, and a new model is loaded by another process before it is here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import mmap
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from audio.models import kind_of
 from audio.recogniser import TELEPHONE_HZ, Hypothesis, RecogniserError, Samples
-from audio.sound import high_passed, levelled, resample, speech_edges
+from audio.sound import resample, spoken_part
 from audio.text import plain
+from audio.whisper import collapsed
 
 SHERPA_HZ = 16000
 TAIL_S = 0.3
 """Silence after the speech, so that the last syllable is not cut."""
-MIN_SPEECH_S = 0.12
+TRIAL_SECONDS = 180
+"""The largest models take most of a minute to load on a slow disk."""
 
-CTC = (
-    # (in the metadata's model_type or else in the folder's name, method, its name for the model)
-    ("sense", "from_sense_voice", "model"),
-    ("paraformer", "from_paraformer", "paraformer"),
-    ("tele", "from_telespeech_ctc", "model"),
-    ("dolphin", "from_dolphin_ctc", "model"),
-    ("fire", "from_fire_red_asr_ctc", "model"),
-    ("wenet", "from_wenet_ctc", "model"),
-    ("zipformer", "from_zipformer_ctc", "model"),
-    ("encdec", "from_nemo_ctc", "model"),
-    ("omnilingual", "from_omnilingual_asr_ctc", "model"),
-)
-"""Kinds that are one ONNX file beside tokens.txt."""
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of model sherpa-onnx can run, and what its folder holds."""
+
+    method: str
+    """Of sherpa_onnx.OfflineRecognizer."""
+    parts: dict[str, str]
+    """Argument of the method: the pattern of its ONNX file's name, or TOKENS, or TOKENIZER."""
+    word: str
+    """What tells it, in its metadata or in its folder's name."""
+    options: dict[str, Any] = field(default_factory=dict)
+    writes_freely: bool = False
+    """A language model writes the text, so it can repeat itself or make something up."""
+
+
+TOKENS = "*tokens.txt"
+TOKENIZER = "vocab.json"
+ENCODER = {"encoder": "*encoder*.onnx", "decoder": "*decoder*.onnx"}
+ONE_FILE = {"model": "*.onnx", "tokens": TOKENS}
+
+KINDS = {
+    "sense-voice": Kind("from_sense_voice", ONE_FILE, "sense", {"language": "zh"}),
+    "paraformer": Kind("from_paraformer", {"paraformer": "*.onnx", "tokens": TOKENS}, "paraformer"),
+    "telespeech": Kind("from_telespeech_ctc", ONE_FILE, "tele"),
+    "dolphin": Kind("from_dolphin_ctc", ONE_FILE, "dolphin"),
+    "fire-red-ctc": Kind("from_fire_red_asr_ctc", ONE_FILE, "fire"),
+    "wenet": Kind("from_wenet_ctc", ONE_FILE, "wenet"),
+    "zipformer-ctc": Kind("from_zipformer_ctc", ONE_FILE, "zipformer"),
+    "nemo-ctc": Kind("from_nemo_ctc", ONE_FILE, "encdec"),
+    "omnilingual": Kind("from_omnilingual_asr_ctc", ONE_FILE, "omnilingual"),
+    "transducer": Kind(
+        "from_transducer", {**ENCODER, "joiner": "*joiner*.onnx", "tokens": TOKENS}, "transducer"
+    ),
+    "fire-red": Kind("from_fire_red_asr", {**ENCODER, "tokens": TOKENS}, "fire"),
+    "whisper": Kind(
+        "from_whisper", {**ENCODER, "tokens": TOKENS}, "whisper", {"language": "zh"}, True
+    ),
+    "qwen3-asr": Kind(
+        "from_qwen3_asr",
+        {"conv_frontend": "*conv_frontend*.onnx", **ENCODER, "tokenizer": TOKENIZER},
+        "qwen3",
+        {},
+        True,
+    ),
+    "fun-asr-nano": Kind(
+        "from_funasr_nano",
+        {
+            "encoder_adaptor": "*encoder_adaptor*.onnx",
+            "llm": "*llm*.onnx",
+            "embedding": "*embedding*.onnx",
+            "tokenizer": TOKENIZER,
+        },
+        "nano",
+        {"itn": False},
+        True,
+    ),
+}
 
 
 class SherpaRecogniser:
     name = "sherpa-onnx"
 
     def __init__(self, folder: Path, *, threads: int = 2) -> None:
-        """Loads any offline model of sherpa-onnx from its folder. Raises RecogniserError."""
-        import sherpa_onnx
+        """Loads any offline model of sherpa-onnx from its folder. Raises RecogniserError.
 
-        method, arguments = detect(folder)
+        The first time it is loaded by another process, which may die of it.
+        """
+        kind, arguments = detect(folder)
+        self._kind = KINDS[kind]
+        _try_once(folder, kind, arguments)
         try:
-            self._recogniser: Any = getattr(sherpa_onnx.OfflineRecognizer, method)(
-                **arguments, num_threads=threads
-            )
+            self._recogniser = _load(kind, arguments, threads)
         except (RuntimeError, ValueError) as error:
             raise RecogniserError(f"{folder} cannot be loaded by sherpa-onnx: {error}") from error
         self.version = f"{folder.name}/sherpa-onnx-{version('sherpa-onnx')}"
@@ -57,60 +111,126 @@ class SherpaRecogniser:
     def recognise(
         self, samples: Samples, *, question: str = "", n_best: int = 5
     ) -> list[Hypothesis]:
-        """One hypothesis at most: these models give no alternatives and take no prompt."""
-        if len(samples) < MIN_SPEECH_S * TELEPHONE_HZ or not np.any(samples):
+        """One hypothesis at most: these models give no alternatives and take no prompt.
+
+        Its score is the mean log-probability of a token where the model tells them, else 0.
+        """
+        clean = spoken_part(samples)
+        if clean is None:
             return []
-        clean = high_passed(np.asarray(samples, np.float32), 160.0)
-        start, end = speech_edges(clean, margin_ms=200, below_peak_db=26.0)
-        clean = levelled(clean[start:end], level_db=-20.0, peak_db=-1.0)
         sound = resample(clean, TELEPHONE_HZ, SHERPA_HZ)
-        stream = self._recogniser.create_stream()
-        stream.accept_waveform(SHERPA_HZ, np.pad(sound, (0, int(TAIL_S * SHERPA_HZ))))
-        self._recogniser.decode_stream(stream)
-        text = plain(stream.result.text)
-        probabilities = stream.result.ys_log_probs
+        try:
+            result = _decode(self._recogniser, np.pad(sound, (0, int(TAIL_S * SHERPA_HZ))))
+        except (RuntimeError, ValueError) as error:
+            raise RecogniserError(f"{self.version} failed on this sound: {error}") from error
+        text = plain(result.text)
+        if not text or (
+            self._kind.writes_freely and collapsed(text, len(clean) / TELEPHONE_HZ, question)
+        ):
+            return []
+        probabilities = result.ys_log_probs
         score = float(np.mean(probabilities)) if len(probabilities) else 0.0
-        return [Hypothesis(text, min(0.0, score))] if text else []
+        return [Hypothesis(text, min(0.0, score))]
 
 
-def detect(folder: Path) -> tuple[str, dict[str, Any]]:
-    """The loader of a model folder and its arguments. Raises RecogniserError."""
+def _load(kind: str, arguments: dict[str, str], threads: int) -> Any:
+    import sherpa_onnx
 
-    def file(stem: str) -> str:
-        """The ONNX file with this in its name; the int8 one where there are both."""
-        found = sorted(
-            folder.glob(f"*{stem}*.onnx" if stem else "*.onnx"),
-            key=lambda p: ("int8" not in p.name, p.name),
+    method = getattr(sherpa_onnx.OfflineRecognizer, KINDS[kind].method)
+    return method(**arguments, **KINDS[kind].options, num_threads=threads)
+
+
+def _decode(recogniser: Any, sound: Samples) -> Any:
+    stream = recogniser.create_stream()
+    stream.accept_waveform(SHERPA_HZ, sound)
+    recogniser.decode_stream(stream)
+    return stream.result
+
+
+def _try_once(folder: Path, kind: str, arguments: dict[str, str]) -> None:
+    """Has another process load the model and decode a second of silence with it.
+
+    A model that lacks something makes sherpa-onnx end the process: callers would hear silence.
+    Not repeated while neither the files nor sherpa-onnx have changed. Raises RecogniserError.
+    """
+    files = [Path(path) for path in arguments.values()]
+    stamps = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    tried = json.dumps([version("sherpa-onnx"), kind, stamps])
+    note = folder / ".tried"
+    if note.is_file() and note.read_text("utf-8") == tried:
+        return
+    command = [sys.executable, "-m", "audio.sherpa", kind, json.dumps(arguments)]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TRIAL_SECONDS,
+            check=False,
+            cwd=Path(__file__).parent.parent,
         )
-        return str(found[0]) if found else ""
+    except subprocess.TimeoutExpired as error:
+        raise RecogniserError(f"{folder} was not loaded within {TRIAL_SECONDS} s") from error
+    if done.returncode:
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise RecogniserError(
+            f"{folder} cannot be used as a {kind} model by sherpa-onnx:"
+            f" {said[-1] if said else f'it ended with status {done.returncode}'}"
+        )
+    with contextlib.suppress(OSError):  # a folder that cannot be written is tried every time
+        note.write_text(tried, "utf-8")
 
-    tokens = next((str(path) for path in sorted(folder.glob("*tokens.txt"))), "")
-    encoder, decoder, joiner = file("encoder"), file("decoder"), file("joiner")
-    tokenizer = folder / "tokenizer"
-    if encoder and decoder and (frontend := file("conv_frontend")) and tokenizer.is_dir():
-        parts = {"conv_frontend": frontend, "encoder": encoder, "decoder": decoder}
-        return "from_qwen3_asr", parts | {"tokenizer": str(tokenizer)}
-    if not tokens:
-        raise RecogniserError(f"{folder} is no sherpa-onnx model: tokens.txt is missing")
-    parts = {"encoder": encoder, "decoder": decoder, "tokens": tokens}
-    if encoder and decoder and joiner:
-        return "from_transducer", parts | {"joiner": joiner}
-    if encoder and decoder:
-        if "fire" in _kind(Path(encoder), folder):
-            return "from_fire_red_asr", parts
-        return "from_whisper", parts | {"language": "zh"}
-    model = file("")
-    if not model:
+
+def detect(folder: Path) -> tuple[str, dict[str, str]]:
+    """Kind of the model in a folder, and its files by argument. Raises RecogniserError.
+
+    What was said of the kind when the model was installed goes before what its files tell.
+    """
+    kind = kind_of(folder) or _told_by_files(folder)
+    if kind not in KINDS:
+        raise RecogniserError(
+            f"{folder} holds a model of a kind not known here ({kind}); say which with"
+            f" `yihu models install NAME --folder {folder} --kind` one of {', '.join(KINDS)}"
+        )
+    found = {argument: _file(folder, pattern) for argument, pattern in KINDS[kind].parts.items()}
+    missing = [KINDS[kind].parts[argument] for argument, path in found.items() if path is None]
+    if missing:
+        raise RecogniserError(f"{folder} is no whole {kind} model: {' and '.join(missing)} missing")
+    for path in found.values():
+        if path is not None and path.suffix == ".onnx":
+            metadata(path)
+    return kind, {
+        argument: str(path.parent if argument == "tokenizer" else path)
+        for argument, path in found.items()
+        if path is not None
+    }
+
+
+def _file(folder: Path, pattern: str) -> Path | None:
+    """The file of this name; the int8 one where there are both, never one for streaming."""
+    found = [path for path in folder.rglob(pattern) if "streaming" not in path.name]
+    return min(found, key=lambda path: ("int8" not in path.name, str(path)), default=None)
+
+
+def _told_by_files(folder: Path) -> str:
+    """Kind by the names of the files, by the model's metadata, or by the folder's name."""
+    if _file(folder, "*conv_frontend*.onnx"):
+        return "qwen3-asr"
+    if _file(folder, "*encoder_adaptor*.onnx"):
+        return "fun-asr-nano"
+    if _file(folder, "*joiner*.onnx"):
+        return "transducer"
+    several = _file(folder, ENCODER["encoder"]) or _file(folder, ENCODER["decoder"])
+    model = several or _file(folder, "*.onnx")
+    if model is None:
         raise RecogniserError(f"{folder} is no sherpa-onnx model: no .onnx file in it")
-    kind = _kind(Path(model), folder)
-    for word, method, argument in CTC:
-        if word in kind:
-            return method, {argument: model, "tokens": tokens}
-    raise RecogniserError(f"{folder} holds a model of a kind not known here ({kind})")
-
-
-def _kind(model: Path, folder: Path) -> str:
-    return (metadata(model).get("model_type") or folder.resolve().name).lower()
+    told = metadata(model)
+    for text in (told.get("model_type", ""), folder.resolve().name, " ".join(told.values())):
+        for name, kind in KINDS.items():
+            if ("encoder" in kind.parts) == bool(several) and kind.word in text.lower():
+                return name
+    return "whisper" if several else told.get("model_type") or folder.resolve().name
 
 
 def metadata(model: Path) -> dict[str, str]:
@@ -162,3 +282,7 @@ def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value, at
+
+
+if __name__ == "__main__":  # the other process of _try_once: KIND, ARGUMENTS as JSON
+    _decode(_load(sys.argv[1], json.loads(sys.argv[2]), 1), np.zeros(SHERPA_HZ, np.float32))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from audio import models
+from audio.sherpa import KINDS
 from ivr.config import load_settings
 
 app = typer.Typer(help="Weights of recognisers and voices.", no_args_is_help=True)
@@ -30,9 +31,11 @@ def list_models(
         {
             "name": model.name,
             "engine": model.engine,
+            "kind": model.kind,
             "about": model.about,
             "licence": model.licence,
             "bytes": model.size or None,
+            "checksums": model.checksums,
             "installed": model.name in here,
             "path": str(folder / model.name),
         }
@@ -42,9 +45,11 @@ def list_models(
         {
             "name": name,
             "engine": None,
+            "kind": models.kind_of(folder / name),
             "about": "installed by hand",
             "licence": None,
             "bytes": None,
+            "checksums": models.Checksums.RECORDED,
             "installed": True,
             "path": str(folder / name),
         }
@@ -56,7 +61,9 @@ def list_models(
         return
     for row in rows:
         mark = "installed" if row["installed"] else "-"
-        print(f"{row['name']:20} {row['engine'] or '?':12} {mark:10} {row['about']}")
+        size = f"{int(row['bytes']) / 1e6:.0f} MB" if row["bytes"] else "?"
+        engine = row["engine"] or "?"
+        print(f"{row['name']:20} {engine:12} {mark:10} {size:>8} {row['about']}")
 
 
 @app.command()
@@ -65,12 +72,17 @@ def install(
         list[str] | None, typer.Argument(help="Models; without any, those the settings ask for.")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every model whose checksums are known beforehand.")
+        bool, typer.Option("--all", help="Every model that this code has been run with.")
     ] = False,
     url: Annotated[str | None, typer.Option(help="Archive to take the one model from.")] = None,
     folder: Annotated[
         Path | None,
         typer.Option(exists=True, help="Folder or archive here to take the one model from."),
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="What that archive must have.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="Kind of sherpa-onnx model, where its files do not tell: wenet, ..."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -78,13 +90,17 @@ def install(
     settings = load_settings()
     wanted = list(names or ())
     if everything:
-        wanted += [model.name for model in models.known().values() if model.files]
+        wanted += [m.name for m in models.known().values() if m.checksums is models.Checksums.OWN]
     if not wanted:
         wanted = [
             name
-            for name in (settings.recogniser.model, settings.synthesiser.engine)
+            for name in (*settings.recogniser.models, settings.synthesiser.engine)
             if name in models.known()
         ]
+    if (sha256 or kind) and not (url or folder):
+        raise typer.BadParameter("--sha256 and --kind go with --url or --folder")
+    if kind and kind not in KINDS:
+        raise typer.BadParameter(f"--kind is one of {', '.join(KINDS)}")
     if (url or folder) and len(wanted) != 1:
         raise typer.BadParameter("--url and --folder go with exactly one NAME")
     if not (url or folder) and (unknown := [n for n in wanted if n not in models.known()]):
@@ -95,7 +111,13 @@ def install(
     try:
         for name in dict.fromkeys(wanted):
             paths[name] = models.install(
-                name, settings.models, url=url, source=folder, report=_report
+                name,
+                settings.models,
+                url=url,
+                source=folder,
+                sha256=sha256,
+                kind=kind,
+                report=_report,
             )
     except models.ModelError as error:
         print(f"yihu: {error}", file=sys.stderr)

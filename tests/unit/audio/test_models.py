@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import re
 import shutil
 import socket
 import sys
@@ -20,7 +21,8 @@ import pytest
 from typer.testing import CliRunner
 
 from audio import models
-from audio.models import Model, ModelError, ModelFile
+from audio.models import Checksums, Model, ModelError, ModelFile
+from audio.sherpa import KINDS
 from ivr.commands.models import app
 
 DATA = bytes(range(256)) * 64
@@ -257,12 +259,86 @@ def test_name_that_leaves_the_folder_is_refused(tmp_path: Path, name: str) -> No
         models.install(name, tmp_path / "models", source=tmp_path)
 
 
-def test_every_known_model_has_a_pinned_checksum_or_an_archive() -> None:
+def test_every_known_model_says_where_it_comes_from_and_how_far_it_is_known() -> None:
     for model in models.known().values():
-        assert bool(model.files) != bool(model.archive), model.name
+        assert model.files or model.archive, model.name
+        assert bool(model.files) == (model.checksums is not Checksums.RECORDED), model.name
         assert model.engine in {"whisper", "kokoro", "vosk", "sherpa-onnx"}
+        assert (model.kind in KINDS) == (model.engine == "sherpa-onnx"), model.name
         for file in model.files:
-            assert len(file.sha256) == 64 and file.size > 0 and file.sources
+            assert re.fullmatch("[0-9a-f]{64}", file.sha256) and file.size > 0 and file.sources
+            assert all(len(part.split()) == 3 or part.startswith("url ") for part in flat(file))
+
+
+def flat(file: ModelFile) -> list[str]:
+    return [part for parts in file.sources for part in parts]
+
+
+def packed(folder: Path, name: str = "dialect-model") -> Path:
+    """An archive as the authors of sherpa-onnx make them: one folder of its own name."""
+    source = folder / name
+    (source / "tokenizer").mkdir(parents=True)
+    (source / "model.onnx").write_bytes(DATA)
+    (source / "tokenizer" / "vocab.json").write_bytes(DATA[:100])
+    archive = folder / f"{name}.tar.bz2"
+    with tarfile.open(archive, "w:bz2") as packed_tar:
+        packed_tar.add(source, name)
+    return archive
+
+
+def test_files_of_a_dialect_model_come_from_one_archive_when_the_hub_cannot_be_reached(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    web: tuple[str, Path, list[tuple[str, str | None]]],
+    nowhere: str,
+) -> None:
+    address, folder, asked = web
+    archive = f"{address}/{packed(folder).name}"
+    files = {
+        path: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for path, data in {"model.onnx": DATA, "tokenizer/vocab.json": DATA[:100]}.items()
+    }
+    row = {"engine": "sherpa-onnx", "kind": "wenet", "about": "", "licence": "", "files": files}
+    table = tmp_path / "models.yaml"
+    table.write_text(json.dumps({"dialect": row | {"hub": "some/model", "archive": archive}}))
+    monkeypatch.setattr(models, "TABLE", table)
+    monkeypatch.setattr("huggingface_hub.hf_hub_url", lambda name, path: f"{nowhere}/{path}")
+    models.known.cache_clear()
+    try:
+        path = models.install("dialect", tmp_path / "models")
+        assert models.verify("dialect", tmp_path / "models") == []
+        assert models.kind_of(path) == "wenet"
+    finally:
+        models.known.cache_clear()
+    assert (path / "tokenizer" / "vocab.json").read_bytes() == DATA[:100]
+    assert [where for where, _ in asked] == ["/dialect-model.tar.bz2"]
+
+
+def test_archive_must_have_the_checksum_the_administrator_gave(
+    tmp_path: Path, web: tuple[str, Path, list[tuple[str, str | None]]]
+) -> None:
+    address, folder, asked = web
+    archive = packed(folder)
+    url, right = f"{address}/{archive.name}", models.sha256_of(archive)
+    with pytest.raises(ModelError, match=f"has the SHA-256 {right}, not the one given"):
+        models.install("mine", tmp_path / "models", url=url, sha256="0" * 64)
+    assert models.installed(tmp_path / "models") == []
+    path = models.install("mine", tmp_path / "models", url=url, sha256=right, kind="wenet")
+    assert models.kind_of(path) == "wenet"
+    assert len(asked) == 2  # what was wrong was not kept
+
+
+def test_another_edition_of_a_known_model_needs_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_known(monkeypatch, ("url http://127.0.0.1/x",))
+    edition = tmp_path / "edition"
+    edition.mkdir()
+    (edition / "weights.bin").write_bytes(DATA[::-1])
+    with pytest.raises(ModelError, match="under a name of its own"):
+        models.install("tiny", tmp_path / "models", source=edition)
+    models.install("tiny-2", tmp_path / "models", source=edition)
+    assert models.verify("tiny-2", tmp_path / "models") == []
 
 
 def test_command_lists_and_verifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,3 +351,5 @@ def test_command_lists_and_verifies(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert missing.exit_code == 1
     assert json.loads(missing.stdout)["models"][0]["ok"] is False
     assert run(app, ["install", "no-such-model"]).exit_code == 2
+    assert run(app, ["install", "mine", "--url", "x", "--kind", "no-such-kind"]).exit_code == 2
+    assert run(app, ["install", "whisper-base", "--sha256", "0" * 64]).exit_code == 2
