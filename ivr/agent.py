@@ -16,20 +16,21 @@ import structlog
 from aiohttp import web
 
 from audio.engines import make_recogniser
-from audio.recogniser import RecogniserError
+from audio.recogniser import Recogniser, RecogniserError
 from audio.synthesiser import SynthesiserError
 from audio.vad import SileroVad
 from ivr.calls.call import Site, answer_call
 from ivr.calls.recognition import Recognition
 from ivr.calls.speech import FILLER, SpeechMaker, open_cache
 from ivr.catalog import CatalogError, load_catalog, services
-from ivr.config import ROOT, ConfigError, Settings, load_settings
+from ivr.config import ROOT, ConfigError, EngineSettings, Settings, load_settings
 from ivr.dialogue.pieces import fixed_pieces
 from ivr.dialogue.prompts import PromptError, load_prompts
 from ivr.telephony import audiosocket
 from ivr.telephony.admission import Admission
 from ivr.telephony.http import make_app
-from ivr.understanding.grammar import GrammarError, load
+from ivr.understanding.grammar import Grammar, GrammarError, load
+from ivr.understanding.heard import load as load_heard
 from ivr.understanding.match import Matcher, understand
 from store.calls import close_unfinished
 from store.database import Store, StoreError, open_store
@@ -70,15 +71,10 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
     try:
         catalog, prompts = load_catalog(), load_prompts()
         grammar = load(ROOT / "grammars")
-        matcher = Matcher(grammar)
+        matcher = Matcher(grammar, load_heard(settings.learned))
         chosen = settings.recogniser
-        recogniser = make_recogniser(
-            chosen.engine,
-            chosen.model,
-            settings.models,
-            threads=chosen.threads,
-            beam=chosen.beam,
-        )
+        recognition = Recognition(_recogniser(chosen, settings))
+        own = _dialect_recognition(settings, grammar)
         SileroVad()  # its model is shared by all calls; the first one does not wait for it
         store = open_store(settings.database)
         sync(store, services(catalog))
@@ -91,15 +87,42 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
         settings=settings,
         store=store,
         admission=Admission(settings.agent.max_calls, time.monotonic),
-        recognition=Recognition(recogniser),
+        recognition=recognition,
         speech=SpeechMaker(open_cache(settings), settings.synthesiser.speed),
         make_vad=SileroVad,
-        understand=lambda heard, question, now: understand(heard, question, matcher, now),
+        understand=lambda heard, question, now, dialect: understand(
+            heard, question, matcher, now, dialect
+        ),
         frames=frozenset(f for dialect in grammar.dialects.values() for f in dialect.frames),
         catalog=catalog,
         prompts=prompts,
+        dialect_recognition=own,
     )
     return site, [FILLER.text, *fixed_pieces(catalog, prompts)]
+
+
+def _recogniser(chosen: EngineSettings, settings: Settings) -> Recogniser:
+    return make_recogniser(
+        chosen.engine, chosen.model, settings.models, threads=chosen.threads, beam=chosen.beam
+    )
+
+
+def _dialect_recognition(settings: Settings, grammar: Grammar) -> dict[str, Recognition]:
+    """An engine for each dialect that the settings name one for; one without a usable model is
+    left out, and the default hears its callers. Raises AgentError for a dialect not known.
+    """
+    found = {}
+    for dialect, chosen in settings.recogniser.dialects.items():
+        if dialect not in grammar.dialects:
+            known = ", ".join(grammar.dialects)
+            raise AgentError(f"recogniser.dialects.{dialect}: no such dialect; known: {known}")
+        try:
+            engine = _recogniser(chosen, settings)
+        except RecogniserError as error:
+            log.error("a dialect's engine is missing", dialect=dialect, error=str(error))
+            continue
+        found[dialect] = Recognition(engine, settings.recogniser.late_ms / 1000)
+    return found
 
 
 def _writable(store: Store) -> str:
@@ -125,7 +148,9 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
         unwritable = await asyncio.to_thread(_writable, site.store)
         return [*reasons, unwritable] if unwritable else reasons
 
-    site.recognition.start()
+    recognitions = [site.recognition, *site.dialect_recognition.values()]
+    for recognition in recognitions:
+        recognition.start()
     site.speech.start()
     loaded = await asyncio.to_thread(site.speech.load, texts)
     log.info("voice", pieces=loaded, missing=len(texts) - loaded)
@@ -155,7 +180,8 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
     await calls.close()
     await runner.cleanup()
     await site.speech.close()
-    await site.recognition.close()
+    for recognition in recognitions:
+        await recognition.close()
     await asyncio.to_thread(site.store.close)
     log.info("stopped")
 

@@ -58,12 +58,25 @@ class AgentSettings(BaseModel):
     """Calls the agent takes at once; further ones are admitted to the queue."""
 
 
-class RecogniserSettings(BaseModel):
+class EngineSettings(BaseModel):
     engine: Literal["whisper", "vosk", "sherpa-onnx"] = "whisper"
     model: str = "whisper-base"
     """Name in `yihu models list`, or a folder."""
     threads: int = 2
     beam: int = 5
+
+
+class RecogniserSettings(EngineSettings):
+    dialects: dict[str, EngineSettings] = {}
+    """Folder name below grammars/ -> the engine for callers who are known to speak that dialect;
+    the one above hears them where theirs fails or is late."""
+    late_ms: int = Field(default=2000, ge=100)
+    """How long the engine of a dialect may take: then the caller has waited long enough."""
+
+    @property
+    def models(self) -> list[str]:
+        """Every model that is needed, by name or folder."""
+        return list(dict.fromkeys([self.model, *(e.model for e in self.dialects.values())]))
 
 
 class SynthesiserSettings(BaseModel):
@@ -134,6 +147,11 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir / 'yihu.sqlite3'}"
+
+    @property
+    def learned(self) -> Path:
+        """What this site has learned of how its callers are heard (`yihu grammar learn`)."""
+        return self.data_dir / "learned"
 
     @property
     def recordings(self) -> Path:

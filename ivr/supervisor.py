@@ -170,7 +170,7 @@ def install_asterisk(settings: Settings, report: Report) -> pbx.Place:
 
 def install_models(settings: Settings, report: Report) -> None:
     """Weights that the chosen engines need and that are not here and whole."""
-    names = [settings.recogniser.model]
+    names = settings.recogniser.models
     if settings.synthesiser.engine == "kokoro":
         names.append("kokoro")
     for name in names:

@@ -23,8 +23,9 @@ from audio.synthesiser import Speech, SynthesiserError
 from ivr.calls import metrics
 from ivr.calls.endpointing import Signal
 from ivr.calls.ledger import Ledger, TurnRecord
+from ivr.calls.lessons import Lessons
 from ivr.calls.listening import Listening, Vad
-from ivr.calls.recognition import Job, Recognised, Recognition
+from ivr.calls.recognition import Attempt, Recognised, Recognition
 from ivr.calls.speech import FILLER, SpeechMaker
 from ivr.calls.unfinished import sounds_unfinished
 from ivr.catalog import Item
@@ -71,8 +72,8 @@ GOODBYE_LIMIT_S = 20.0
 SHORTEST_TURN_MS = 400
 """A sound without words in it that is shorter than this is taken for a cough and passed over."""
 
-Understand = Callable[[Sequence[Hypothesis], State, datetime], Meaning]
-"""Any thread may call it. The time is the site's."""
+Understand = Callable[[Sequence[Hypothesis], State, datetime, str], Meaning]
+"""Any thread may call it. The time is the site's; the caller's dialect is empty if not known."""
 T = TypeVar("T")
 log = structlog.get_logger()
 
@@ -92,6 +93,8 @@ class Site:
     """Words around a need that are none themselves (我要, 请人来), in all dialects."""
     catalog: Mapping[str, Item]
     prompts: Prompts
+    dialect_recognition: Mapping[str, Recognition] = field(default_factory=dict)
+    """For callers whose dialect is known and has an engine of its own."""
 
     def now(self) -> datetime:
         """Site time."""
@@ -115,7 +118,7 @@ class Answer:
 class Thought:
     """An answer being worked out, on the chance that the turn is over."""
 
-    job: Job
+    job: Attempt
     task: asyncio.Task[None] | None = None
     answer: Answer | None = None
     failed: Exception | None = None
@@ -205,6 +208,7 @@ class _Call:
         """Whether the next turn is a voice note."""
         self._said_time = ""
         self._orders: list[int] = []
+        self._lessons = Lessons()
         self._state: Conversation | None = None
         log.info("call", phone=mask_phone(phone))
 
@@ -246,8 +250,13 @@ class _Call:
         if end.outcome is Outcome.ABANDONED and self._orders:
             end = replace(end, outcome=Outcome.ORDERED)
         known = self._state.known if self._state else {}
+        booked = self._state.booked if self._state else ()
+        dialect, lessons = self._lessons.dialect(booked), self._lessons.misunderstood(booked)
+        ending = self._ledger.end(
+            end.outcome, end.next, end.reason, known, dialect=dialect, lessons=lessons
+        )
         try:
-            await self._written(self._ledger.end(end.outcome, end.next, end.reason, known))
+            await self._written(ending)
         except StoreError as error:
             log.error("the call's end is not recorded", error=str(error))
         finally:
@@ -349,6 +358,10 @@ class _Call:
                 step = ready.step
             else:
                 step = conversation.advance(self._state, event)
+            if isinstance(event, Heard) and ready is not None:
+                self._lessons.heard(
+                    self._records, ready.recognised, event.meaning, self._state, step.state
+                )
             end = await self._do(step, answering)
         return end
 
@@ -373,7 +386,7 @@ class _Call:
                         if self._thought is None:
                             self._think(final=True)
                         else:
-                            self._site.recognition.promote(self._thought.job)
+                            self._thought.job.promote()
                         filler = self._loop.call_later(FILLER_AFTER_S, self._put, Passed.PATIENCE)
                     case Passed.ANSWER_TIME if over_at is None:
                         return Silence(), Answering("silence")
@@ -440,7 +453,9 @@ class _Call:
         assert self._state is not None
         self._drop_thought()
         samples = self._listening.utterance().astype(np.float32) / 32768.0
-        job = self._site.recognition.submit(samples, self._state.prompt_text, final=final)
+        own = self._site.dialect_recognition.get(self._state.caller.dialect)
+        question = self._state.prompt_text
+        job = Attempt(own, self._site.recognition, samples, question, final=final)
         self._thought = Thought(job)
         self._thought.task = self._start(self._work_out(self._thought, self._state), "thinking")
 
@@ -451,15 +466,15 @@ class _Call:
             thought.failed = error
         self._put(thought)
 
-    async def _answer(self, job: Job, state: Conversation) -> Answer:
+    async def _answer(self, job: Attempt, state: Conversation) -> Answer:
         site = self._site
-        recognised = await site.recognition.result(job)
+        recognised = await job.result()
         if not any(hypothesis.text for hypothesis in recognised.hypotheses):
             return Answer(recognised)
         began = time.monotonic()
         now = site.now()
         meaning = await asyncio.to_thread(
-            site.understand, recognised.hypotheses, state.question, now
+            site.understand, recognised.hypotheses, state.question, now, state.caller.dialect
         )
         understood_s = time.monotonic() - began
         if sounds_unfinished(recognised.hypotheses[0].text, site.frames):
@@ -566,7 +581,7 @@ class _Call:
             said="".join(answering.said),
             started_at=self._site.now(),
             heard=answering.heard,
-            hypotheses=answer.recognised.hypotheses if answer else (),
+            recognised=answer.recognised if answer else None,
             meaning=answer.meaning if answer else None,
             stages_ms=answering.stages_ms,
         )

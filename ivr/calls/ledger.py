@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from audio.recogniser import Hypothesis
 from audio.sound import write_wav
 from audio.synthesiser import Speech
+from ivr.calls.lessons import Lesson
+from ivr.calls.recognition import Recognised
 from ivr.catalog import Item, support
 from ivr.dialogue.state import Caller
 from ivr.dialogue.step import Book
+from ivr.understanding.grammar import MANDARIN
 from ivr.understanding.meaning import Meaning
-from store import calls, elders, orders, phones
+from store import calls, corrections, elders, orders, phones
 from store.database import Store
-from store.models import Next, Outcome, SupportClass, Turn, WorkOrder
+from store.models import Correction, Known, Next, Outcome, SupportClass, Turn, WorkOrder
 
 COMPOUND_SURNAMES = (
     "欧阳",
@@ -55,7 +57,7 @@ class TurnRecord:
     said: str
     started_at: datetime
     heard: str = ""
-    hypotheses: tuple[Hypothesis, ...] = ()
+    recognised: Recognised | None = None
     meaning: Meaning | None = None
     stages_ms: Mapping[str, float] | None = None
 
@@ -80,6 +82,8 @@ class Ledger:
         self._now = now
         self._elder_id: int | None = None
         self._support_class = SupportClass.SELF_PAYING
+        self._dialect = ""
+        """Of the caller, as registered or else as heard in earlier calls."""
 
     async def begin(self) -> Caller:
         """Enters the call and tells who is calling, as far as the number says."""
@@ -91,10 +95,13 @@ class Ledger:
         now = self._now()
         calls.begin_call(self._store, self._call, self._phone, now, self._elder_id)
         calls.answer_call(self._store, self._call, now)
+        heard = calls.heard_dialect(self._store, self._phone)
         if profile is None:
-            return Caller()
+            self._dialect = heard
+            return Caller(dialect=heard)
+        self._dialect = profile.dialect or heard
         self._support_class = profile.support_class
-        return Caller(surname(profile.name), profile.address, profile.dialect)
+        return Caller(surname(profile.name), profile.address, self._dialect)
 
     async def book(self, book: Book, said_time: str) -> int:
         """Commits an order and returns its id; the same one if it is booked already."""
@@ -132,12 +139,15 @@ class Ledger:
         orders.attach_note(self._store, order_id, str(path), self._now())
 
     async def turn(self, record: TurnRecord, summary: Mapping[str, str]) -> None:
+        recognised = record.recognised or Recognised()
         turn = Turn(
             call_id=self._call,
             index=record.index,
             kind=record.kind,
             heard=record.heard,
-            hypotheses=[asdict(hypothesis) for hypothesis in record.hypotheses],
+            hypotheses=_hypotheses(recognised),
+            engine=recognised.engine,
+            engine_version=recognised.engine_version,
             meaning=_plain(record.meaning) if record.meaning else {},
             said=record.said,
             stages_ms={stage: round(ms, 1) for stage, ms in (record.stages_ms or {}).items()},
@@ -146,18 +156,61 @@ class Ledger:
         await asyncio.to_thread(calls.record_turn, self._store, turn, summary)
 
     async def end(
-        self, outcome: Outcome, next: Next, reason: str, summary: Mapping[str, str]
+        self,
+        outcome: Outcome,
+        next: Next,
+        reason: str,
+        summary: Mapping[str, str],
+        dialect: str = "",
+        lessons: Sequence[Lesson] = (),
     ) -> None:
-        await asyncio.to_thread(
-            calls.end_call,
+        """Closes the call with the `dialect` heard in it, and keeps what it teaches."""
+        await asyncio.to_thread(self._end, outcome, next, reason, summary, dialect, lessons)
+
+    def _end(
+        self,
+        outcome: Outcome,
+        next: Next,
+        reason: str,
+        summary: Mapping[str, str],
+        dialect: str,
+        lessons: Sequence[Lesson],
+    ) -> None:
+        now = self._now()
+        calls.end_call(
             self._store,
             self._call,
             outcome,
             next,
-            self._now(),
+            now,
             reason=reason,
             summary=summary,
+            dialect=dialect,
         )
+        spoken = self._dialect or dialect or MANDARIN
+        learned = [self._correction(lesson, spoken, now) for lesson in lessons]
+        if learned:
+            corrections.keep(self._store, learned)
+
+    def _correction(self, lesson: Lesson, dialect: str, at: datetime) -> Correction:
+        said = lesson.utterance
+        return Correction(
+            call_id=self._call,
+            turn=said.turn,
+            heard=said.recognised.hypotheses[0].text,
+            hypotheses=_hypotheses(said.recognised),
+            taken_for=said.taken_for,
+            code=lesson.code,
+            known=Known.CONFIRMED,
+            dialect=dialect,
+            engine=said.recognised.engine,
+            engine_version=said.recognised.engine_version,
+            at=at,
+        )
+
+
+def _hypotheses(recognised: Recognised) -> list[dict[str, object]]:
+    return [asdict(hypothesis) for hypothesis in recognised.hypotheses]
 
 
 def _plain(meaning: Meaning) -> dict[str, object]:

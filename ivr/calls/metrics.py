@@ -15,6 +15,11 @@ LATENCY = Histogram(
     "From the end of the caller's speech to the first frame of the answer.",
     buckets=(0.5, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0),
 )
+FALLBACKS = Counter(
+    "yihu_recogniser_fallbacks",
+    "Utterances that a dialect's engine failed at or was late for, heard by the default.",
+    ["engine"],
+)
 RECOGNITION = Histogram(
     "yihu_recognition_seconds",
     "Work of the recogniser on one utterance.",

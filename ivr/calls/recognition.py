@@ -1,8 +1,9 @@
-"""The recogniser's thread, shared by all calls.
+"""The recognisers' threads, shared by all calls.
 
-The engine blocks, so it has a thread of its own. Finished turns go before guesses at turns that
+An engine blocks, so it has a thread of its own. Finished turns go before guesses at turns that
 may not be over. An engine that fails or hangs gives an empty result: the caller is asked again
-and then handed to a human, and is never left in silence.
+and then handed to a human, and is never left in silence. Callers whose dialect has an engine of
+its own get the site's default where that one fails or is late.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ class Recognised:
     hypotheses: tuple[Hypothesis, ...] = ()
     failure: str = ""
     """Why there is no result; empty where the engine did its work."""
+    engine: str = ""
+    """Recogniser.name of the engine that heard it; empty where none did."""
+    engine_version: str = ""
     waited_s: float = 0.0
     """In the queue."""
     engine_s: float = 0.0
@@ -79,6 +83,11 @@ class Recognition:
             self._closing = True
             self._changed.notify()
         await asyncio.to_thread(self._thread.join, 2.0)
+
+    @property
+    def engine(self) -> str:
+        """Recogniser.name."""
+        return self._engine.name
 
     @property
     def stuck(self) -> bool:
@@ -151,9 +160,53 @@ class Recognition:
             failure = f"{type(error).__name__}: {error}"
         engine_s = time.monotonic() - began
         metrics.RECOGNITION.observe(engine_s)
-        return Recognised(hypotheses, failure, began - job.created, engine_s)
+        engine = self._engine
+        waited_s = began - job.created
+        return Recognised(hypotheses, failure, engine.name, engine.version, waited_s, engine_s)
 
 
 def _deliver(job: Job, result: Recognised) -> None:
     if not job.done.done():
         job.done.set_result(result)
+
+
+class Attempt:
+    """One utterance, heard by the engine for the caller's dialect, or else by the default."""
+
+    def __init__(
+        self,
+        own: Recognition | None,
+        default: Recognition,
+        samples: Samples,
+        question: str,
+        *,
+        final: bool,
+    ) -> None:
+        """Begins to listen; `own` is None for callers without an engine of their dialect."""
+        self._default = default
+        self._final = final
+        # an engine that hangs is not waited for again and again
+        self._own = None if own is None or own.stuck else own
+        self._engine = self._own or default
+        self._job = self._engine.submit(samples, question, final=final)
+
+    def promote(self) -> None:
+        """The guess was right: the turn is over, so the caller is waiting for this one now."""
+        self._final = True
+        self._engine.promote(self._job)
+
+    def drop(self) -> None:
+        """Nobody wants the result any more."""
+        self._job.drop()
+
+    async def result(self) -> Recognised:
+        """Waits for as long as a caller would; never raises for what an engine does."""
+        recognised = await self._engine.result(self._job)
+        if self._engine is self._default or not recognised.failure:
+            return recognised
+        log.warning("the default engine hears it", own=self._engine.engine, why=recognised.failure)
+        metrics.FALLBACKS.labels(self._engine.engine).inc()
+        samples, question = self._job.samples, self._job.question
+        self._engine = self._default
+        self._job = self._default.submit(samples, question, final=self._final)
+        return await self._default.result(self._job)

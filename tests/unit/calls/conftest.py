@@ -54,6 +54,8 @@ SENTENCES: dict[str, Meaning] = {
     "明天九点来打扫": service("cleaning", when=TOMORROW),
     "对": act(Act.YES),
     "不对": act(Act.NO),
+    "我要打扬": Meaning(Kind.OOS),
+    "明天九点汏浴": service("bathing", dialect="suzhou", when=TOMORROW),
     "转人工": act(Act.OPERATOR),
     "救命": service("emergency"),
     "不用了": act(Act.NO),
@@ -70,10 +72,10 @@ def pitch(sentence: str) -> int:
 class Ears:
     """A recogniser that knows the sentences by their pitch; can be made to fail or hang."""
 
-    name = "pitch"
     version = "1"
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.broken = False
         self.go = threading.Event()
         self.go.set()
@@ -119,7 +121,9 @@ class Voice:
         return (900 * np.sin(np.arange(480) * 2 * np.pi * 300 / 8000) + 1).astype(np.int16)
 
 
-def understand(hypotheses: Sequence[Hypothesis], state: State, now: datetime) -> Meaning:
+def understand(
+    hypotheses: Sequence[Hypothesis], state: State, now: datetime, dialect: str
+) -> Meaning:
     return replace(SENTENCES[hypotheses[0].text], text=hypotheses[0].text)
 
 
@@ -137,11 +141,14 @@ class World:
                 answer_timeout_ms=1500,
             ),
         )
-        self.ears = Ears()
+        self.ears = Ears("pitch")
+        self.suzhou_ears = Ears("suzhou")
+        """Hear callers who are known to speak that dialect."""
         self.voice = Voice()
         self.store: Store = open_store(self.settings.database)
         self.admission = Admission(4, asyncio.get_running_loop().time)
         self.recognition = Recognition(self.ears, timeout_s=2.0)
+        self.suzhou_recognition = Recognition(self.suzhou_ears, timeout_s=0.2)
         self.speech = SpeechMaker(self.voice, 0.85)
         catalog = load_catalog()
         sync(self.store, services(catalog))
@@ -156,11 +163,13 @@ class World:
             frames=frozenset(),
             catalog=catalog,
             prompts=load_prompts(),
+            dialect_recognition={"suzhou": self.suzhou_recognition},
         )
         self.server: AudioSocketServer
 
     async def start(self) -> None:
         self.recognition.start()
+        self.suzhou_recognition.start()
         self.speech.start()
         self.server = await audiosocket.serve(
             "127.0.0.1", 0, lambda line: answer_call(self.site, line), self.admission.arrive
@@ -168,9 +177,11 @@ class World:
 
     async def close(self) -> None:
         self.ears.go.set()
+        self.suzhou_ears.go.set()
         await self.server.close()
         await self.speech.close()
         await self.recognition.close()
+        await self.suzhou_recognition.close()
         self.store.close()
 
     async def call(self, number: str = "13812345678") -> Caller:
