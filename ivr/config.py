@@ -74,9 +74,9 @@ class RecogniserSettings(EngineSettings):
     """How long the engine of a dialect may take: then the caller has waited long enough."""
 
     @property
-    def models(self) -> list[str]:
-        """Every model that is needed, by name or folder."""
-        return list(dict.fromkeys([self.model, *(e.model for e in self.dialects.values())]))
+    def dialect_models(self) -> list[str]:
+        """Models of the dialects' engines, by name or folder."""
+        return list(dict.fromkeys(engine.model for engine in self.dialects.values()))
 
 
 class SynthesiserSettings(BaseModel):

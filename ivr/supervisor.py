@@ -169,18 +169,30 @@ def install_asterisk(settings: Settings, report: Report) -> pbx.Place:
 
 
 def install_models(settings: Settings, report: Report) -> None:
-    """Weights that the chosen engines need and that are not here and whole."""
-    names = settings.recogniser.models
+    """Weights that the chosen engines need and that are not here and whole.
+
+    A dialect's that cannot be had are done without: the default engine hears its callers.
+    """
+    names = [settings.recogniser.model]
     if settings.synthesiser.engine == "kokoro":
         names.append("kokoro")
     for name in names:
+        _install_model(name, settings, report)
+    for name in settings.recogniser.dialect_models:
         try:
-            models.require(name, settings.models)
-        except models.ModelError:
-            if os.sep in name:
-                raise  # a folder that the settings name: theirs to provide
-            report(f"model {name}")
-            models.install(name, settings.models, report=lambda line: report(f"  {line}"))
+            _install_model(name, settings, report)
+        except models.ModelError as error:
+            report(f"without the model {name}, for a dialect: {error}")
+
+
+def _install_model(name: str, settings: Settings, report: Report) -> None:
+    try:
+        models.require(name, settings.models)
+    except models.ModelError:
+        if os.sep in name:
+            raise  # a folder that the settings name: theirs to provide
+        report(f"model {name}")
+        models.install(name, settings.models, report=lambda line: report(f"  {line}"))
 
 
 def write_sounds(settings: Settings, place: pbx.Place) -> None:

@@ -90,11 +90,10 @@ async def test_default_hears_while_the_dialect_s_engine_hangs(
     engines: Engines, vosk: Recogniser, hello: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = threading.Event()
-    whole = vosk.recognise
 
-    def hang(samples: Samples, **_: object) -> list[Hypothesis]:
+    def hang(*_: object, **__: object) -> list[Hypothesis]:
         go.wait(20)
-        return whole(samples)
+        return []
 
     monkeypatch.setattr(vosk, "recognise", hang)
     impatient = Recognition(vosk, timeout_s=0.1)
