@@ -94,7 +94,11 @@ def install(
     if not wanted:
         wanted = [
             name
-            for name in (*settings.recogniser.models, settings.synthesiser.engine)
+            for name in (
+                settings.recogniser.model,
+                *settings.recogniser.dialect_models,
+                settings.synthesiser.engine,
+            )
             if name in models.known()
         ]
     if (sha256 or kind) and not (url or folder):
