@@ -95,13 +95,9 @@ class SherpaRecogniser:
     name = "sherpa-onnx"
 
     def __init__(self, folder: Path, *, threads: int = 2) -> None:
-        """Loads any offline model of sherpa-onnx from its folder. Raises RecogniserError.
-
-        The first time it is loaded by another process, which may die of it.
-        """
-        kind, arguments = detect(folder)
+        """Loads any offline model of sherpa-onnx from its folder. Raises RecogniserError."""
+        kind, arguments = usable(folder)
         self._kind = KINDS[kind]
-        _try_once(folder, kind, arguments)
         try:
             self._recogniser = _load(kind, arguments, threads)
         except (RuntimeError, ValueError) as error:
@@ -147,18 +143,20 @@ def _decode(recogniser: Any, sound: Samples) -> Any:
     return stream.result
 
 
-def _try_once(folder: Path, kind: str, arguments: dict[str, str]) -> None:
-    """Has another process load the model and decode a second of silence with it.
+def usable(folder: Path) -> tuple[str, dict[str, str]]:
+    """Kind and files of a model that sherpa-onnx has been seen to run. Raises RecogniserError.
 
-    A model that lacks something makes sherpa-onnx end the process: callers would hear silence.
-    Not repeated while neither the files nor sherpa-onnx have changed. Raises RecogniserError.
+    Another process loads it and decodes a second of silence: a model that lacks something makes
+    sherpa-onnx end the process, and callers would hear nothing. That is not repeated while neither
+    the files nor sherpa-onnx have changed.
     """
+    kind, arguments = detect(folder)
     files = [Path(path) for path in arguments.values()]
     stamps = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     tried = json.dumps([version("sherpa-onnx"), kind, stamps])
     note = folder / ".tried"
     if note.is_file() and note.read_text("utf-8") == tried:
-        return
+        return kind, arguments
     command = [sys.executable, "-m", "audio.sherpa", kind, json.dumps(arguments)]
     try:
         done = subprocess.run(
@@ -180,6 +178,7 @@ def _try_once(folder: Path, kind: str, arguments: dict[str, str]) -> None:
         )
     with contextlib.suppress(OSError):  # a folder that cannot be written is tried every time
         note.write_text(tried, "utf-8")
+    return kind, arguments
 
 
 def detect(folder: Path) -> tuple[str, dict[str, str]]:
@@ -284,5 +283,5 @@ def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
             return value, at
 
 
-if __name__ == "__main__":  # the other process of _try_once: KIND, ARGUMENTS as JSON
+if __name__ == "__main__":  # the other process of usable(): KIND, ARGUMENTS as JSON
     _decode(_load(sys.argv[1], json.loads(sys.argv[2]), 1), np.zeros(SHERPA_HZ, np.float32))

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from audio import models
-from audio.sherpa import KINDS
+from audio.recogniser import RecogniserError
+from audio.sherpa import KINDS, usable
 from ivr.config import load_settings
 
 app = typer.Typer(help="Weights of recognisers and voices.", no_args_is_help=True)
@@ -123,7 +124,11 @@ def install(
                 kind=kind,
                 report=_report,
             )
-    except models.ModelError as error:
+            model = models.known().get(name)
+            by_hand = model is None and any(paths[name].rglob("*.onnx"))
+            if by_hand or (model is not None and model.engine == "sherpa-onnx"):
+                _report(f"{name}: works with sherpa-onnx as {usable(paths[name])[0]}")
+    except (models.ModelError, RecogniserError) as error:
         print(f"yihu: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     if as_json:

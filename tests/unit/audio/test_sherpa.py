@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from typer.testing import CliRunner
 
 from audio import models
 from audio.engines import make_recogniser
 from audio.recogniser import RecogniserError, Samples
 from audio.sherpa import SherpaRecogniser, detect, metadata
+from ivr.commands.models import app
 
 TOKENS = "<blk> 0\n低 1\n高 2\n<zh> 3\n<calm> 4\n<speech> 5\n<plain> 6\n"
 BANDS = {"mean": ",".join(["0"] * 80), "deviation": ",".join(["1"] * 80)}
@@ -250,6 +252,19 @@ def test_installed_model_is_used_by_its_name_and_by_its_folder(
         recogniser = make_recogniser("sherpa-onnx", name, tmp_path / "models", threads=1)
         assert [h.text for h in recogniser.recognise(low_then_high)] == ["低高"]
     assert models.verify("mine", tmp_path / "models") == []
+
+
+def test_administrator_learns_at_installation_whether_a_model_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tones: Path
+) -> None:
+    monkeypatch.setenv("YIHU_MODELS_DIR", str(tmp_path / "models"))
+    run = CliRunner().invoke
+    good = run(app, ["install", "mine", "--folder", str(tones)])
+    assert good.exit_code == 0
+    assert "mine: works with sherpa-onnx as zipformer-ctc" in good.stderr
+    bad = run(app, ["install", "mine", "--folder", str(tones), "--kind", "sense-voice"])
+    assert bad.exit_code == 1
+    assert "cannot be used as a sense-voice model" in bad.stderr
 
 
 def test_folder_without_a_model_says_what_is_missing(tmp_path: Path, tones: Path) -> None:
