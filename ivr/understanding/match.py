@@ -364,6 +364,15 @@ class Matcher:
                     found[entry.label] = Candidate(entry.label, share, entry.text, entry.dialect)
         return max(found.values(), key=lambda c: c.confidence, default=Candidate("", 0.0))
 
+    def need(self, text: str, now: datetime) -> str:
+        """What may name the need in an utterance: without the frames and the time around it."""
+        heard = prepared([Hypothesis(text, 0.0)])
+        if not heard:
+            return ""
+        around = self._framed(heard[0]) | self.when(heard, now, CERTAIN).places[0]
+        left = sorted(set(range(len(heard[0].text))) - around)
+        return heard[0].text[left[0] : left[-1] + 1] if left else ""
+
     def _framed(self, one: Heard) -> set[int]:
         """Positions of an utterance that are frames, the longest first."""
         covered: set[int] = set()
