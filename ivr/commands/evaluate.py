@@ -117,6 +117,9 @@ def add_to(app: typer.Typer) -> None:
         chart: Annotated[
             Path | None, typer.Option(help="Write a reliability curve: .png, .svg or .pdf.")
         ] = None,
+        learned: Annotated[
+            bool, typer.Option(help="With what this site has learned from its calls.")
+        ] = True,
         misses: Annotated[bool, typer.Option(help="Tell each row that went wrong.")] = False,
     ) -> None:
         """Measures understanding: how much is right, where it is lost, and how long it takes."""
@@ -139,7 +142,7 @@ def add_to(app: typer.Typer) -> None:
         try:
             heard = not text_only and any(row.wav for row in rows)
             recogniser = configured_recogniser(settings) if heard else None
-            matcher = Matcher.load(ROOT / "grammars")
+            matcher = Matcher.load(ROOT / "grammars", settings.learned if learned else None)
             now = datetime.now(settings.zone)
             for result in evaluate(rows, recogniser, matcher, now):
                 results.append(result)

@@ -40,7 +40,7 @@ def explain(
             samples = read_wav(wav)
             recogniser = configured_recogniser(settings)
             hypotheses = recogniser.recognise(samples, question=QUESTIONS[state])
-        matcher = Matcher.load(ROOT / "grammars")
+        matcher = Matcher.load(ROOT / "grammars", settings.learned)
     except (GrammarError, RecogniserError, SoundError) as error:
         print(f"yihu grammar explain: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

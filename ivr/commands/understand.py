@@ -70,7 +70,7 @@ def add_to(app: typer.Typer) -> None:
             raise typer.Exit(2)
         settings = load_settings()
         try:
-            matcher = Matcher.load(ROOT / "grammars")
+            matcher = Matcher.load(ROOT / "grammars", settings.learned)
             started = time.perf_counter()
             if wav is not None:
                 recogniser = configured_recogniser(settings)

@@ -194,7 +194,7 @@ def test_rows_may_leave_out_what_follows_their_text(tmp_path: Path) -> None:
 def test_text_option_listens_to_nothing_and_draws_the_curve(
     tmp_path: Path, sound: str, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command.Matcher, "load", lambda folder: matcher)
+    monkeypatch.setattr(command.Matcher, "load", lambda *folders: matcher)
     monkeypatch.setattr(command, "configured_recogniser", None)  # calling it would fail
     app = typer.Typer()
     app.callback()(lambda: None)
