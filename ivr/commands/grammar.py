@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ivr.commands.explain import explain
+from ivr.commands.learn import learn
 from ivr.config import ROOT
 from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher
@@ -63,6 +64,7 @@ def _told(failure: Failure) -> str:
 
 
 grammar.command()(explain)
+grammar.command()(learn)
 
 
 def add_to(app: typer.Typer) -> None:
