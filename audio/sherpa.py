@@ -85,7 +85,7 @@ KINDS = {
             "tokenizer": TOKENIZER,
         },
         "nano",
-        {"itn": False},
+        {"itn": False, "max_new_tokens": 128},
         True,
     ),
 }
