@@ -39,6 +39,7 @@ def list_calls(
                 else None,
                 "outcome": call.outcome,
                 "reason": call.reason,
+                "dialect": call.dialect or None,
                 "orders": orders,
                 "summary": call.summary,
             }

@@ -42,7 +42,7 @@ def learn(
     """Shows what was misheard in calls and what it meant; a person decides what is learned.
 
     What is approved is listened for, for callers of the same dialect first, once the agent starts
-    again. `yihu eval`, with and without --without-learned, tells what it changes.
+    again. `yihu eval`, and again with --no-learned, tells what it changes.
     """
     if review and as_document:
         raise typer.BadParameter("--review asks a person; --json goes with --approve and --reject")
