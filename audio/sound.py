@@ -73,6 +73,8 @@ def read_wav(path: Path) -> Samples:
             data = file.readframes(file.getnframes())
     except FileNotFoundError as error:
         raise SoundError(f"there is no file {path}") from error
+    except OSError as error:
+        raise SoundError(f"{path} cannot be read: {error.strerror}") from error
     except (wave.Error, EOFError):
         return _decoded(path)
     if width != 2:

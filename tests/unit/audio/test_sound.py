@@ -72,6 +72,8 @@ def test_file_that_is_no_sound_is_named(tmp_path: Path, data: bytes) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SoundError, match=r"no file .*b\.wav"):
         read_wav(tmp_path / "b.wav")
+    with pytest.raises(SoundError, match="cannot be read"):
+        read_wav(tmp_path)
 
 
 def test_edges_of_speech_in_line_noise_are_found() -> None:
