@@ -184,6 +184,7 @@ def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool, dialect: str = 
     for row, one in enumerate(heard):
         written = spotter.written(one.text)
         values[row, written] += WRITTEN * spotter.total[written]
+    told = (values.max(axis=0) + weights @ values) / 2
     if dialect:
         expected = spotter.dialects == dialect
         values[:, expected] += EXPECTED * np.maximum(stacked[:, expected], 0)
@@ -191,7 +192,7 @@ def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool, dialect: str = 
     share: Scores = (stacked.max(axis=0) + weights @ stacked) / 2 / spotter.total
     pooled = spotter.pool(values)
     order = np.argsort(-pooled, kind="stable")
-    best = [spotter.best_of(int(label), values) for label in order]
+    best = [spotter.best_of(int(label), told) for label in order]  # whatever was expected
     return _Ranking(
         labels=tuple(spotter.labels[label] for label in order),
         evidence=tuple(float(pooled[label]) for label in order),
