@@ -74,7 +74,7 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
         matcher = Matcher(grammar, load_heard(settings.learned))
         chosen = settings.recogniser
         recognition = Recognition(_recogniser(chosen, settings))
-        own = _dialect_recognition(settings, grammar)
+        own = dialect_recognition(settings, grammar)
         SileroVad()  # its model is shared by all calls; the first one does not wait for it
         store = open_store(settings.database)
         sync(store, services(catalog))
@@ -107,15 +107,21 @@ def _recogniser(chosen: EngineSettings, settings: Settings) -> Recogniser:
     )
 
 
-def _dialect_recognition(settings: Settings, grammar: Grammar) -> dict[str, Recognition]:
-    """An engine for each dialect that the settings name one for; one without a usable model is
-    left out, and the default hears its callers. Raises AgentError for a dialect not known.
+def dialect_recognition(settings: Settings, grammar: Grammar) -> dict[str, Recognition]:
+    """An engine for each dialect that the settings name one for; some may have one in common.
+
+    One without a usable model is left out, and the default hears its callers. Raises AgentError
+    for a dialect not known.
     """
-    found = {}
+    found: dict[str, Recognition] = {}
     for dialect, chosen in settings.recogniser.dialects.items():
         if dialect not in grammar.dialects:
             known = ", ".join(grammar.dialects)
             raise AgentError(f"recogniser.dialects.{dialect}: no such dialect; known: {known}")
+        alike = (d for d in found if settings.recogniser.dialects[d] == chosen)
+        if same := next(alike, None):
+            found[dialect] = found[same]
+            continue
         try:
             engine = _recogniser(chosen, settings)
         except RecogniserError as error:
@@ -148,7 +154,7 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
         unwritable = await asyncio.to_thread(_writable, site.store)
         return [*reasons, unwritable] if unwritable else reasons
 
-    recognitions = [site.recognition, *site.dialect_recognition.values()]
+    recognitions = {site.recognition, *site.dialect_recognition.values()}
     for recognition in recognitions:
         recognition.start()
     site.speech.start()
