@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,9 @@ class Speak:
     """What is said, or the file it is in; for the report."""
     into_ms: int | None = None
     """Does not wait for silence: talks this long into the system's next speech (barge-in)."""
+    understood: Callable[[], Awaitable[bool]] | None = None
+    """Asked when it has been said. Where the system has not understood, people say it again, each
+    time that they are asked, up to TRIES times; None: it is said once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ import structlog
 from numpy.typing import NDArray
 
 from audio.sound import speech_edges, to_samples
-from ivr.caller.ear import RATE, SENTENCE_GAP_S, Ear
-from ivr.caller.script import Leave, Press, Speak, Step
+from ivr.caller.ear import RATE, Ear
+from ivr.caller.script import TRIES, Leave, Press, Speak, Step
 from ivr.caller.track import Track
 from ivr.config import Settings
 from ivr.telephony.ami import Ami, AmiError, AmiEvents
@@ -48,6 +48,9 @@ RING_S = 20.0
 """How long a call may take to be answered."""
 PATIENCE_S = 30.0
 """How long the caller waits for the system to speak and fall silent before going on."""
+REPLY_S = 1.4
+"""Silence after which the caller takes it that the system waits for an answer: longer than the
+pauses inside a prompt, also where a busy machine stretches them."""
 FAREWELL_S = 3.0
 """After the last step: silence after which the caller hangs up."""
 SPEECH_RANGE_DB = 30.0
@@ -324,30 +327,39 @@ class _Caller:
 
     async def _act(self, script: Sequence[Step]) -> None:
         for step in script:
-            if isinstance(step, Leave) and step.into_ms is None:
+            if isinstance(step, Leave):
+                if step.into_ms is not None:
+                    await self._turn(step.into_ms)
                 return
-            await self._turn(step.into_ms)
-            start_s = self._now_s()
-            match step:
-                case Speak():
-                    end_s = await self._say(step.samples)
-                    label = step.label
-                case Press(keys):
-                    end_s = await self._press_all(keys)
-                    label = keys
-                case Leave():
-                    return
-            stopped_ms = None
-            if isinstance(step, Speak) and step.into_ms is not None:
-                stopped_ms = max(0, round((self.ear.last_loud_s - start_s) * 1000))
-            self._steps.append(Exchange(label, start_s, end_s, None, stopped_ms))
-            self._since_s = end_s
+            await self._do(step)
+            if isinstance(step, Speak) and step.understood is not None:
+                for _ in range(TRIES - 1):
+                    if await step.understood():
+                        break
+                    await self._do(replace(step, into_ms=None))
         await self._until(lambda: self._spoken_to() and self._silent(self._farewell_s))
+
+    async def _do(self, step: Speak | Press) -> None:
+        """Carries a step out when its turn has come."""
+        await self._turn(step.into_ms)
+        start_s = self._now_s()
+        stopped_ms = None
+        match step:
+            case Speak():
+                end_s = await self._say(step.samples)
+                label = step.label
+                if step.into_ms is not None:
+                    stopped_ms = max(0, round((self.ear.last_loud_s - start_s) * 1000))
+            case Press(keys):
+                end_s = await self._press_all(keys)
+                label = keys
+        self._steps.append(Exchange(label, start_s, end_s, None, stopped_ms))
+        self._since_s = end_s
 
     async def _turn(self, into_ms: int | None) -> None:
         """Waits until the caller wants to do something."""
         if into_ms is None:
-            await self._until(lambda: self._spoken_to() and self._silent(SENTENCE_GAP_S))
+            await self._until(lambda: self._spoken_to() and self._silent(REPLY_S))
             return
 
         def far_enough() -> bool:

@@ -18,6 +18,9 @@ from ivr.config import ROOT, load_settings
 from ivr.supervisor import SetupError
 
 CHECKED = ["audio", "ivr", "store", "tests"]
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+"""Telephone calls take their time and little else, so several test files run at once, a file in
+one process; in their order, in which the calls come before what needs the processor."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,7 +60,7 @@ def test(
     )
     marks = [] if faults else ["-m", "not faults"]
     failed = []
-    for check in [*checks, ["-m", "pytest", *marks, *context.args]]:
+    for check in [*checks, ["-m", "pytest", *marks, *(context.args or SIDE_BY_SIDE)]]:
         _say(" ".join(check[1:]))
         started = time.monotonic()
         if subprocess.run([sys.executable, *check], cwd=ROOT).returncode:

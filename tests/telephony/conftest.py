@@ -5,6 +5,10 @@
 `make_site` (session) makes further ones, for tests that break theirs.
 `caller`    somebody who telephones `site`: call_fixtures.py.
 
+A test that breaks its site has one of its own: the others need theirs whole. Tests run in several
+processes at once (pytest-xdist), a file in one of them; each process has its own fixtures.
+A test that fails tells what was said in its calls and the end of every site's logs.
+
 A Site has `settings`, `env` (for `yihu` commands), `start_asterisk()`, `up()`, `down()`,
 `pid("agent")`, `kill("agent")` and `ami()`. Models, spoken prompts and the installed Asterisk are
 those of the user's own settings, so nothing is downloaded or spoken twice.
@@ -21,21 +25,35 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from call_fixtures import answering_site, caller  # noqa: F401
+from call_fixtures import Caller, answering_site, caller  # noqa: F401
 
 from ivr import supervisor
 from ivr.config import load_settings
 from ivr.telephony import pbx
 from ivr.telephony.ami import Ami
 
+PROCESSES = 8
+"""Test processes that may run at once, each with its own share of the ports."""
+LOG_LINES = 25
+logged: list[Site] = []
+"""Sites of this process, for the logs in the report of a test that failed."""
+
 
 def free_ports(kind: socket.SocketKind, count: int, start: int, end: int) -> int:
-    """First of `count` ports in a row that nobody has at the moment."""
+    """First of `count` ports in a row that nobody has at the moment.
+
+    What is free now could be taken by another test process before we take it, so each process
+    looks in a part of its own.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES
+    share = (end - start) // PROCESSES
+    start += number * share
+    end = start + share
     for _ in range(200):
         first = random.randrange(start, end - count, 2)
         try:
@@ -48,7 +66,7 @@ def free_ports(kind: socket.SocketKind, count: int, start: int, end: int) -> int
     raise RuntimeError("no free ports")
 
 
-def wait_until(happens: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(happens: Callable[[], bool], seconds: float = 120) -> None:
     """For what another process does and tells nobody; fails if it does not happen."""
     deadline = time.monotonic() + seconds
     while not happens():
@@ -79,6 +97,7 @@ class Site:
             self.settings = load_settings()
         self._asterisk: subprocess.Popen[bytes] | None = None
         self._up = False
+        logged.append(self)
 
     def ami(self) -> Ami:
         port = self.settings.asterisk.ami_port
@@ -136,12 +155,35 @@ class Site:
     def kill(self, name: str) -> None:
         os.kill(self.pid(name), signal.SIGKILL)
 
+    def logs(self) -> str:
+        """The end of each."""
+        told = [f"{self.settings.data_dir}: {supervisor.read_state(self.settings)}"]
+        for path in sorted(self.settings.run_dir.glob("*.log")):
+            told += [path.name, *path.read_text(errors="replace").splitlines()[-LOG_LINES:]]
+        return "\n".join(told)
+
     def remove(self) -> None:
         """Stops it and removes what it left inside the shared Asterisk folder."""
         self.down()
+        logged.remove(self)
         place = pbx.find_place(self.settings)
         if place is not None and place.root:
             shutil.rmtree(place.host(place.base), ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Whoever reads of a failure was not on the line: what was said belongs to the report."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        caller = item.funcargs.get("caller")
+        if isinstance(caller, Caller) and call.when == "call":
+            report.sections.append(("calls of this test", caller.story()))
+        for site in logged:
+            report.sections.append(("a site's logs", site.logs()))
+    return report
 
 
 @pytest.fixture(scope="session")

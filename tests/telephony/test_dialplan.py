@@ -16,7 +16,7 @@ from ivr.caller.simulator import CallReport, Simulator
 from ivr.telephony.ami import Ami, AmiEvents
 from ivr.telephony.audiosocket import Line, serve
 
-CALL_S = 20.0
+CALL_S = 60.0
 
 
 @asynccontextmanager
@@ -65,7 +65,7 @@ async def call_until(
 ) -> tuple[CallReport, dict[str, Any]]:
     """A caller who listens until Asterisk reports this event, and then hangs up."""
     async with Simulator(site.settings) as simulator, site.ami() as ami:
-        await ami.wait_connected(5)
+        await ami.wait_connected(CALL_S)
         with ami.events(event) as reader:
             patient = simulator.call([], number, call_id=call_id, farewell_s=2 * CALL_S)
             async with asyncio.timeout(CALL_S), asyncio.TaskGroup() as group:
@@ -131,7 +131,7 @@ async def test_emergency_goes_in_front_of_those_who_wait(asterisk: Site) -> None
         return "agent" if caller == "13900000009" else "queue"
 
     async with agent(asterisk, admit, "emergency"), asterisk.ami() as ami:
-        await ami.wait_connected(5)
+        await ami.wait_connected(CALL_S)
         with ami.events("QueueCallerJoin") as joined:
             for caller in ("13900000001", "13900000009"):
                 await _originate(asterisk, ami, caller)
@@ -179,7 +179,7 @@ async def hung_up(ended: AmiEvents, unique_id: str) -> None:
 async def test_call_without_the_secret_is_an_ordinary_call(asterisk: Site) -> None:
     forged = uuid4()
     async with agent(asterisk, "agent", "hangup") as asked, asterisk.ami() as ami:
-        await ami.wait_connected(5)
+        await ami.wait_connected(CALL_S)
         with ami.events("Hangup") as ended:
             headers = {"X-Yihu-Simulator": "guess", "X-Yihu-Call": str(forged)}
             await hung_up(ended, await _originate(asterisk, ami, "13900000000", **headers))
@@ -188,7 +188,7 @@ async def test_call_without_the_secret_is_an_ordinary_call(asterisk: Site) -> No
 
 async def test_what_a_caller_sends_stays_a_number(asterisk: Site) -> None:
     async with agent(asterisk, "agent", "hangup") as asked, asterisk.ami() as ami:
-        await ami.wait_connected(5)
+        await ami.wait_connected(CALL_S)
         with ami.events("Hangup") as ended:
             forged = '"$(reboot)&uuid=x" <139;DROP&caller=1>'
             await hung_up(ended, await _originate(asterisk, ami, forged))

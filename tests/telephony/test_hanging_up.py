@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from call_fixtures import Caller
+from call_fixtures import AT_NINE, HAIRCUT, Caller, Say
 
 from ivr.caller.script import Leave, Step
 from store.models import Outcome
@@ -14,13 +14,13 @@ from store.models import Outcome
     [
         (Leave(into_ms=0),),
         (Leave(into_ms=700),),
-        ("我想请人来给我理发", Leave(into_ms=300)),
-        ("我想请人来给我理发", "明天上午九点", Leave()),
+        (HAIRCUT, Leave(into_ms=300)),
+        (HAIRCUT, AT_NINE, Leave()),
     ],
     ids=["at once", "in the greeting", "in the question", "before the read-back"],
 )
 async def test_hang_up_leaves_no_open_call_and_no_order(
-    caller: Caller, script: tuple[str | Step, ...]
+    caller: Caller, script: tuple[Say | Step, ...]
 ) -> None:
     report = await caller.calls(*script)
 
