@@ -12,10 +12,10 @@ from enum import StrEnum
 from ivr.config import TurnSettings
 
 WINDOW_MS = 32
-SPEECH_ON = 0.3
+SPEECH_ON = 0.2
 """Probability from which a window is speech. After some seconds of silence the detector gives a
-whole 对 or 是 of 0.3 s no more than 0.3 to 0.5; hum, hiss, clicks and tones stay below 0.2."""
-SPEECH_OFF = 0.2
+whole 对 or 是 of 0.3 s little more than this; hiss, breathing, tones and coughs stay below it."""
+SPEECH_OFF = 0.15
 """Within speech, probability below which a window is silence; between the two nothing changes."""
 START_MS = 96
 """Speech that starts a turn; shorter is a click."""
