@@ -45,7 +45,7 @@ def file_by_operator(
                 taken_for=_taken_for(said),
                 code=code,
                 known=Known.OPERATOR,
-                dialect=call.dialect or str(said.meaning.get("dialect", "")),
+                dialect=_dialect(call, said),
                 engine=said.engine,
                 engine_version=said.engine_version,
                 at=at,
@@ -90,6 +90,12 @@ def _same(session: Session, call_id: UUID, turn: int, code: str) -> Correction |
         Correction.call_id == call_id, Correction.turn == turn, Correction.code == code
     )
     return session.exec(same).one_or_none()
+
+
+def _dialect(call: Call, said: Turn) -> str:
+    """Of the caller where it is known, or else what was heard."""
+    known = call.summary.get("dialect") or call.dialect or said.meaning.get("dialect", "")
+    return str(known)
 
 
 def _taken_for(said: Turn) -> str:

@@ -76,6 +76,18 @@ def test_operator_says_what_was_meant(store: Store, call_id: UUID) -> None:
     assert kept.review is Review.PENDING, "who files does not decide that it is learned"
 
 
+def test_known_dialect_of_the_caller_goes_before_what_was_heard(
+    store: Store, call_id: UUID
+) -> None:
+    said(store, call_id)
+    calls.record_turn(
+        store,
+        Turn(call_id=call_id, index=2, kind="heard", started_at=NOW),
+        {"dialect": "lanzhou"},
+    )
+    assert file_by_operator(store, call_id, 1, "bathing", "li", NOW).dialect == "lanzhou"
+
+
 def test_operator_outweighs_what_the_call_seemed_to_say(store: Store, call_id: UUID) -> None:
     said(store, call_id)
     keep(store, [misheard(call_id)])
