@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ CHECKED = ["audio", "ivr", "store", "tests"]
 SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 """Telephone calls take their time and little else, so several test files run at once, a file in
 one process; in their order, in which the calls come before what needs the processor."""
+ALIKE = {"PYTHONHASHSEED": "0"}
+"""All processes must come upon the same tests, also where a test's parameters come from a set."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,7 +66,7 @@ def test(
     for check in [*checks, ["-m", "pytest", *marks, *(context.args or SIDE_BY_SIDE)]]:
         _say(" ".join(check[1:]))
         started = time.monotonic()
-        if subprocess.run([sys.executable, *check], cwd=ROOT).returncode:
+        if subprocess.run([sys.executable, *check], cwd=ROOT, env=os.environ | ALIKE).returncode:
             failed.append(check[1])
         _say(f"{check[1]} took {time.monotonic() - started:.0f} s")
     if failed:
