@@ -23,19 +23,39 @@ class Clues:
     over_everyday: float
     """Evidence above that of talk which orders nothing, within [-2, 3]: beyond, it says no more."""
     covered: float
-    """Share of the utterance's syllables, frames aside, that the phrase explains, up to 1."""
+    """Share of the utterance's syllables, frames aside, that the service's phrases explain."""
     length: float
     """Natural logarithm of the utterance's syllables: the longer, the more fits by chance."""
     doubt: float
     """What of the phrase was not heard although the recogniser was sure of its text: the missing
     share times the probability it gave a token."""
+    negated: float = 0.0
+    """1 if a negation was heard with the phrase, which has none (窗户不脏)."""
+    syllables: float = 0.0
+    """What all syllables of the utterance say for the service against everyday talk (topics.py)."""
+    pairs: float = 0.0
+    """The same of neighbouring pairs of syllables."""
+    topic_lead: float = 0.0
+    """How far both are above those of the next service."""
 
 
-_WEIGHTS = Clues(0.46, 1.33, 0.36, 2.23, 6.48, 1.08, -4.27)
-_BIAS = -14.2
+_WEIGHTS = Clues(
+    share=3.31,
+    strength=-0.72,
+    lead=1.79,
+    over_everyday=0.96,
+    covered=4.27,
+    length=2.34,
+    doubt=-1.51,
+    negated=-0.28,
+    syllables=0.10,
+    pairs=0.28,
+    topic_lead=0.11,
+)
+_BIAS = -10.7
 _OUTRIGHT = 0.95
 """Share of a phrase from which on it was said, if nothing but frames was said beside it."""
-_OUTRIGHT_BONUS = 2.0
+_OUTRIGHT_BONUS = 4.3
 """Set by hand: the model is linear and cannot know that 我要理发, heard just so, is no chance."""
 
 

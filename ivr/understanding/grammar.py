@@ -67,6 +67,8 @@ class Dialect:
     phrases: tuple[Phrase, ...]
     frames: tuple[str, ...]
     """Words around the need that name no service (我要, 请人来)."""
+    talk: tuple[str, ...]
+    """More that orders nothing, from templates: for topics.py, which weighs whole utterances."""
     times: TimeWords
 
 
@@ -167,6 +169,7 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         pronunciation=pronunciation,
         phrases=tuple(dict.fromkeys(phrases)),
         frames=tuple(t for frame in frames.get("frames", ()) for t in expand(frame, rules)),
+        talk=tuple(t for one in frames.get("talk", ()) for t in expand(one, rules)),
         times=_times(folder / "times.yaml"),
     )
 

@@ -34,6 +34,7 @@ from ivr.understanding.spotting import (
 )
 from ivr.understanding.syllables import Syllable, every_syllable, from_pinyin, han, pinyin_of
 from ivr.understanding.times import CERTAIN, CLEAR, Found, TimeSpotter, time_entries, to_when
+from ivr.understanding.topics import Topics
 from ivr.understanding.when import When
 
 N_BEST = 3
@@ -51,7 +52,7 @@ UNEXPLAINED = 0.35
 TOP = 5
 """Candidates that are told."""
 
-ACCEPT = 0.4
+ACCEPT = 0.5
 """Confidence below which a service is out of scope rather than read back."""
 EMERGENCY_ACCEPT = 0.2
 """The same for an emergency: it is only ever asked about, so a false one costs a question."""
@@ -75,6 +76,10 @@ ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
 ACT_CLEAR = 0.8
 """The same for an act that was not asked for, where a service may have been meant."""
+NEGATIONS = frozenset(from_pinyin(pinyin) for pinyin in ("bu", "mei", "wu", "bie"))
+"""不, 没, 勿 and 别 as the recogniser's Mandarin reads them."""
+NEGATIVE = frozenset("不没勿呒无弗别")
+"""Characters of a phrase that deny something."""
 SPOTTED = 0.85
 """Share of a further service, or of an answer at the start of a longer sentence."""
 
@@ -136,6 +141,20 @@ def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[E
             phrase = Phrase(one.heard, topic, one.code, one.dialect)
             add(phrase, grammar.dialects[one.dialect], mandarin)
     return list(distinct.values())
+
+
+def _topics(grammar: Grammar, heard: Sequence[HeardAs]) -> Topics:
+    texts: dict[str, list[str]] = {}
+    everyday = [text for dialect in grammar.dialects.values() for text in dialect.talk]
+    phrases = [phrase for dialect in grammar.dialects.values() for phrase in dialect.phrases]
+    listed = [(p.topic, p.code, p.text) for p in phrases]
+    listed += [(one.topic, one.code, one.heard) for one in heard]
+    for topic, code, text in listed:
+        if topic is Topic.SERVICE:
+            texts.setdefault(code, []).append(text)
+        elif topic is Topic.EVERYDAY:
+            everyday.append(text)
+    return Topics(texts, everyday)
 
 
 def _weights(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> dict[str, float]:
@@ -259,6 +278,7 @@ class Matcher:
         self._ratings = spotter(Topic.RATING)
         self._everyday = spotter(Topic.EVERYDAY)
         self._times = TimeSpotter(times, likeness)
+        self._topics = _topics(grammar, heard)
         self._frames = {f for dialect in grammar.dialects.values() for f in dialect.frames}
         self._longest_frame = max(map(len, self._frames), default=0)
 
@@ -303,23 +323,55 @@ class Matcher:
         ranking = _rank(self._services, heard, whole=False, dialect=dialect)
         talk = _rank(self._everyday, heard, whole=True, dialect=dialect)
         everyday = _weighed(self._everyday, talk, 0)
-        length = len(heard[0].syllables)
-        told = length - len(self._framed(heard[0]))
+        topics = self._told(heard)
+        named = self._services.places(heard[0].syllables, SPOTTED)
+        framed = self._framed(heard[0])
+        likeliest = max(topics, key=lambda label: sum(topics[label]))
+        places = list(range(min(TOP, len(ranking.labels))))
+        if likeliest not in ranking.labels[:TOP]:
+            places.append(ranking.labels.index(likeliest))
         weighed = []
-        for place in range(min(TOP, len(ranking.labels))):
+        for place in places:
             one = _weighed(self._services, ranking, place)
             rival = ranking.evidence[1 if place == 0 else 0]
+            span = self._services.span(ranking.best[place], heard[0].syllables)
+            own = set(range(*span)).union(
+                *(
+                    range(other.start, other.end)
+                    for other in named
+                    if self._services.entries[other.entry].label == one.entry.label
+                )
+            )
+            denied = not NEGATIONS.isdisjoint(heard[0].syllables[max(0, span[0] - 1) : span[1]])
+            syllables, pairs = topics[one.entry.label]
             clues = Clues(
                 share=one.share,
                 strength=one.evidence,
                 lead=one.evidence - rival,
                 over_everyday=min(3.0, max(-2.0, one.evidence - everyday.evidence)),
-                covered=min(1.0, len(one.entry.readings) / max(1, told)),
-                length=math.log(length),
+                covered=len(own) / max(1, len(heard[0].syllables) - len(framed - own)),
+                length=math.log(len(heard[0].syllables)),
                 doubt=(1 - one.share) * math.exp(min(0.0, heard[0].score)),
+                negated=float(denied and NEGATIVE.isdisjoint(one.entry.text)),
+                syllables=syllables,
+                pairs=pairs,
+                topic_lead=syllables
+                + pairs
+                - max(sum(topics[label]) for label in topics if label != one.entry.label),
             )
             weighed.append((one, clues))
         return weighed, everyday
+
+    def _told(self, heard: Sequence[Heard]) -> dict[str, tuple[float, float]]:
+        """What the syllables and the pairs of all hypotheses say for each service."""
+        found = [(one.weight, self._topics.of(one.text)) for one in heard]
+        return {
+            label: (
+                sum(weight * float(syllables[n]) for weight, (syllables, _) in found),
+                sum(weight * float(pairs[n]) for weight, (_, pairs) in found),
+            )
+            for n, label in enumerate(self._topics.labels)
+        }
 
     def named(self, heard: Heard) -> tuple[str, ...]:
         """Services named clearly, each in a stretch of its own, the clearest first."""

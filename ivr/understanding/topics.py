@@ -1,0 +1,70 @@
+"""What an utterance is about, by all of its syllables and neighbouring pairs of syllables.
+
+Naive Bayes (Maron, 1961): for each service, how much likelier its ways of speaking make what was
+heard than everyday talk does. Where spotting looks for one phrase, this weighs a whole story.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ivr.understanding.spotting import Scores
+from ivr.understanding.syllables import pinyin_of
+
+_PRIOR = (0.3, 0.05)
+"""Added to the count of each syllable, of each pair: what was not seen may still be said."""
+_DISTINCT = (1300, 20000)
+"""Syllables and pairs that there may be."""
+
+_Gram = tuple[str, ...]
+
+
+def _grams(text: str, ends: bool) -> tuple[set[_Gram], set[_Gram]]:
+    """The syllables of a text and its pairs, with its start and end if they tell something."""
+    syllables = pinyin_of(text)
+    padded = ("", *syllables, "") if ends else syllables
+    return {(one,) for one in syllables}, set(pairwise(padded))
+
+
+class Topics:
+    """The services by the syllables they are spoken of with."""
+
+    def __init__(self, texts: Mapping[str, Sequence[str]], everyday: Sequence[str]) -> None:
+        """Takes the phrases of each service, and sentences that order nothing."""
+        self.labels = tuple(texts)
+        self._scores: dict[_Gram, Scores] = {}
+        columns = [(listed, False) for listed in texts.values()] + [(everyday, True)]
+        counts: tuple[list[Counter[_Gram]], ...] = ([], [])
+        for listed, ends in columns:
+            found: tuple[Counter[_Gram], ...] = (Counter(), Counter())
+            for text in listed:
+                for counter, grams in zip(found, _grams(text, ends), strict=True):
+                    counter.update(grams)
+            for kind, counter in zip(counts, found, strict=True):
+                kind.append(counter)
+        for kind, prior, distinct in zip(counts, _PRIOR, _DISTINCT, strict=True):
+            totals = np.asarray([max(1, counter.total()) for counter in kind], dtype=np.float32)
+            scale = totals[-1] / totals
+            for gram in set().union(*kind):
+                seen = np.asarray([counter[gram] for counter in kind], dtype=np.float32)
+                odds = np.log((seen * scale + prior) / (totals[-1] + prior * distinct))
+                self._scores[gram] = (odds[:-1] - odds[-1]).astype(np.float32)
+
+    def of(self, text: str) -> tuple[Scores, Scores]:
+        """For each label, what the syllables and what the pairs of a text say for it.
+
+        In logarithms of odds against everyday talk, by the square root of the text's length.
+        """
+        syllables = pinyin_of(text)
+        root = max(1, len(syllables)) ** 0.5
+        padded = ("", *syllables, "")
+        told = []
+        for grams in (((one,) for one in syllables), pairwise(padded)):
+            known = [self._scores[gram] for gram in grams if gram in self._scores]
+            nothing = np.zeros(len(self.labels), dtype=np.float32)
+            told.append(np.sum(known, axis=0) / root if known else nothing)
+        return told[0], told[1]
