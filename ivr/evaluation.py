@@ -189,17 +189,23 @@ def _judge(row: Row, meaning: Meaning, matcher: Matcher, now: datetime) -> tuple
 
 
 def evaluate(
-    rows: Iterable[Row], recogniser: Recogniser | None, matcher: Matcher, now: datetime
+    rows: Iterable[Row],
+    recogniser: Recogniser | None,
+    matcher: Matcher,
+    now: datetime,
+    *,
+    dialect_known: bool = False,
 ) -> Iterator[Result]:
     """Understands each row; without a `recogniser` from its text, whether it has sound or not.
 
+    With `dialect_known`, as from callers whose dialect, that of the row, is known.
     A row that is heard and has a text is understood from that, too: what goes wrong there as well
     was not lost by the recogniser. Raises RecogniserError and SoundError as they come.
     """
     for row in rows:
         written = [Hypothesis(row.text, 0.0)]
         if row.wav is None or recogniser is None:
-            yield _result(row, written, matcher, now)
+            yield _result(row, written, matcher, now, dialect_known)
             continue
         started = time.perf_counter()
         samples = read_wav(row.wav)
@@ -207,17 +213,26 @@ def evaluate(
         hypotheses = recogniser.recognise(samples, question=QUESTIONS[row.state])
         recognised = time.perf_counter()
         yield replace(
-            _result(row, hypotheses, matcher, now),
+            _result(row, hypotheses, matcher, now, dialect_known),
             recognise_s=recognised - read,
             read_s=read - started,
             sound_s=len(samples) / TELEPHONE_HZ,
-            right_from_text=_result(row, written, matcher, now).right if row.text else None,
+            right_from_text=_result(row, written, matcher, now, dialect_known).right
+            if row.text
+            else None,
         )
 
 
-def _result(row: Row, hypotheses: Sequence[Hypothesis], matcher: Matcher, now: datetime) -> Result:
+def _result(
+    row: Row,
+    hypotheses: Sequence[Hypothesis],
+    matcher: Matcher,
+    now: datetime,
+    dialect_known: bool,
+) -> Result:
+    dialect = row.dialect if dialect_known else ""
     started = time.perf_counter()
-    meaning = understand(hypotheses, row.state, matcher, now)
+    meaning = understand(hypotheses, row.state, matcher, now, dialect)
     understood = time.perf_counter()
     right, among_two = _judge(row, meaning, matcher, now)
     return Result(row, meaning, tuple(hypotheses), right, among_two, 0.0, understood - started)

@@ -120,6 +120,9 @@ def add_to(app: typer.Typer) -> None:
         learned: Annotated[
             bool, typer.Option(help="With what this site has learned from its calls.")
         ] = True,
+        dialect_known: Annotated[
+            bool, typer.Option("--dialect-known", help="As from callers whose dialect is known.")
+        ] = False,
         misses: Annotated[bool, typer.Option(help="Tell each row that went wrong.")] = False,
     ) -> None:
         """Measures understanding: how much is right, where it is lost, and how long it takes."""
@@ -144,7 +147,7 @@ def add_to(app: typer.Typer) -> None:
             recogniser = configured_recogniser(settings) if heard else None
             matcher = Matcher.load(ROOT / "grammars", settings.learned if learned else None)
             now = datetime.now(settings.zone)
-            for result in evaluate(rows, recogniser, matcher, now):
+            for result in evaluate(rows, recogniser, matcher, now, dialect_known=dialect_known):
                 results.append(result)
                 if misses and not result.right:
                     _tell_miss(result)

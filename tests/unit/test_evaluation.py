@@ -18,6 +18,7 @@ from ivr.commands import evaluate as command
 from ivr.config import ROOT
 from ivr.evaluation import ManifestError, Result, Row, evaluate, read_manifest
 from ivr.figures import missed_emergency, summary
+from ivr.understanding.heard import HeardAs
 from ivr.understanding.match import Matcher
 from ivr.understanding.meaning import Candidate, Kind, Meaning
 
@@ -210,3 +211,20 @@ def test_text_option_listens_to_nothing_and_draws_the_curve(
     assert json.loads(printed.stdout)["calibration"]["services"]["n"] == 1
     wrong = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path / "curve.doc")])
     assert wrong.exit_code == 2
+
+
+def test_what_sounds_alike_is_taken_for_what_it_means_in_the_caller_s_dialect(
+    tmp_path: Path, matcher: Matcher
+) -> None:
+    heard = [
+        HeardAs("bathing", "", "打扬", 1, "suzhou"),
+        HeardAs("haircut", "", "打扬", 1, "lanzhou"),
+    ]
+    learned = Matcher(matcher.grammar, heard)
+    rows = [
+        *read_manifest(manifest(tmp_path, ("", "bathing", "打扬"), dialect="suzhou"), SERVICES),
+        *read_manifest(manifest(tmp_path, ("", "haircut", "打扬"), dialect="lanzhou"), SERVICES),
+    ]
+    known = list(evaluate(rows, None, learned, NOW, dialect_known=True))
+    assert [result.meaning.code for result in known] == ["bathing", "haircut"]
+    assert summary(list(evaluate(rows, None, learned, NOW)))["accuracy"] == 0.5
