@@ -277,7 +277,15 @@ class Matcher:
         self._acts = spotter(Topic.ACT)
         self._ratings = spotter(Topic.RATING)
         self._everyday = spotter(Topic.EVERYDAY)
-        self._times = TimeSpotter(times, likeness)
+        self._times = TimeSpotter(
+            times,
+            likeness,
+            tuple(
+                word
+                for dialect in grammar.dialects.values()
+                for word in dialect.times.get("written_date_word", {}).get("", ())
+            ),
+        )
         self._topics = _topics(grammar, heard)
         self._frames = {f for dialect in grammar.dialects.values() for f in dialect.frames}
         self._longest_frame = max(map(len, self._frames), default=0)

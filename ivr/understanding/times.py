@@ -43,7 +43,7 @@ def _phrases(words: TimeWords) -> Iterator[tuple[str, str]]:
                         yield f"weekday:{weekday}:{week}", prefix + week_word + name
     for weekday, texts in words.get("weekend", {}).items():
         yield from ((f"weekday:{weekday}", text) for text in texts)
-    dates = words.get("date_word", {}).get("", ())
+    dates = words.get("date_word", {}).get("", ()) + words.get("written_date_word", {}).get("", ())
     for number in range(1, 32):
         yield from ((f"date:{number}", numeral(number) + word) for word in dates)
     for month in range(1, 13):
@@ -103,7 +103,10 @@ def time_entries(grammar: Grammar) -> list[Entry]:
 class TimeSpotter:
     """All time words of all dialects, ready to be looked for."""
 
-    def __init__(self, entries: Sequence[Entry], likeness: Likeness) -> None:
+    def __init__(
+        self, entries: Sequence[Entry], likeness: Likeness, only_written: tuple[str, ...] = ()
+    ) -> None:
+        """Dates that end in a word of `only_written` count only where the characters stand so."""
         groups: dict[str, set[str]] = {}
         for entry in entries:
             groups.setdefault(entry.label, set()).add(entry.text)
@@ -111,14 +114,24 @@ class TimeSpotter:
         self._spotter = Spotter(
             entries, [weigh(entry.text, weights, floor=0.3) for entry in entries], likeness
         )
+        self._only_written = np.asarray(
+            [
+                entry.label.startswith("date:") and entry.text.endswith(only_written)
+                for entry in self._spotter.entries
+            ],
+            dtype=bool,
+        )
 
     def find(self, text: str, heard: Sequence[Syllable], clarity: float) -> list[Found]:
         """The time words in an utterance that do not overlap, the fullest first."""
         scores = self._spotter.spot(heard, clarity)
         shares = scores / self._spotter.total
-        promising = np.flatnonzero(shares >= clarity)
+        written = self._spotter.written(text)
+        unwritten = self._only_written.copy()
+        unwritten[written] = False
+        promising = np.flatnonzero((shares >= clarity) & ~unwritten)
         value = scores * shares
-        value[self._spotter.written(text)] *= WRITTEN
+        value[written] *= WRITTEN
         ranked = promising[np.argsort(-value[promising], kind="stable")]
         taken: list[Found] = []
         fields: set[str] = set()

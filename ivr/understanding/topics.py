@@ -23,11 +23,10 @@ _DISTINCT = (1300, 20000)
 _Gram = tuple[str, ...]
 
 
-def _grams(text: str, ends: bool) -> tuple[set[_Gram], set[_Gram]]:
-    """The syllables of a text and its pairs, with its start and end if they tell something."""
+def _grams(text: str) -> tuple[list[_Gram], list[_Gram]]:
+    """The syllables of a text and its neighbouring pairs."""
     syllables = pinyin_of(text)
-    padded = ("", *syllables, "") if ends else syllables
-    return {(one,) for one in syllables}, set(pairwise(padded))
+    return [(one,) for one in syllables], list(pairwise(syllables))
 
 
 class Topics:
@@ -37,13 +36,12 @@ class Topics:
         """Takes the phrases of each service, and sentences that order nothing."""
         self.labels = tuple(texts)
         self._scores: dict[_Gram, Scores] = {}
-        columns = [(listed, False) for listed in texts.values()] + [(everyday, True)]
         counts: tuple[list[Counter[_Gram]], ...] = ([], [])
-        for listed, ends in columns:
+        for listed in (*texts.values(), everyday):
             found: tuple[Counter[_Gram], ...] = (Counter(), Counter())
             for text in listed:
-                for counter, grams in zip(found, _grams(text, ends), strict=True):
-                    counter.update(grams)
+                for counter, grams in zip(found, _grams(text), strict=True):
+                    counter.update(set(grams))
             for kind, counter in zip(counts, found, strict=True):
                 kind.append(counter)
         for kind, prior, distinct in zip(counts, _PRIOR, _DISTINCT, strict=True):
@@ -59,11 +57,10 @@ class Topics:
 
         In logarithms of odds against everyday talk, by the square root of the text's length.
         """
-        syllables = pinyin_of(text)
-        root = max(1, len(syllables)) ** 0.5
-        padded = ("", *syllables, "")
         told = []
-        for grams in (((one,) for one in syllables), pairwise(padded)):
+        singles, pairs = _grams(text)
+        root = max(1, len(singles)) ** 0.5
+        for grams in (singles, pairs):
             known = [self._scores[gram] for gram in grams if gram in self._scores]
             nothing = np.zeros(len(self.labels), dtype=np.float32)
             told.append(np.sum(known, axis=0) / root if known else nothing)
