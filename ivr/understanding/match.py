@@ -70,7 +70,7 @@ NOTHING_ELSE = 0.95
 """The same where no correction was asked for."""
 WRITTEN = 0.2
 """Share of a phrase's weight added when its very characters were recognised."""
-EXPECTED = 0.1
+EXPECTED = 0.2
 """Share of what was heard of a phrase that is added when it is one of the caller's dialect."""
 ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
