@@ -217,13 +217,13 @@ def test_what_sounds_alike_is_taken_for_what_it_means_in_the_caller_s_dialect(
     tmp_path: Path, matcher: Matcher
 ) -> None:
     heard = [
-        HeardAs("bathing", "", "打扬", 1, "suzhou"),
-        HeardAs("haircut", "", "打扬", 1, "lanzhou"),
+        HeardAs("bathing", "", "库麻波", 1, "suzhou"),
+        HeardAs("haircut", "", "库麻波", 1, "lanzhou"),
     ]
     learned = Matcher(matcher.grammar, heard)
     rows = [
-        *read_manifest(manifest(tmp_path, ("", "bathing", "打扬"), dialect="suzhou"), SERVICES),
-        *read_manifest(manifest(tmp_path, ("", "haircut", "打扬"), dialect="lanzhou"), SERVICES),
+        *read_manifest(manifest(tmp_path, ("", "bathing", "库麻波"), dialect="suzhou"), SERVICES),
+        *read_manifest(manifest(tmp_path, ("", "haircut", "库麻波"), dialect="lanzhou"), SERVICES),
     ]
     known = list(evaluate(rows, None, learned, NOW, dialect_known=True))
     assert [result.meaning.code for result in known] == ["bathing", "haircut"]
