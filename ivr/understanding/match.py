@@ -135,9 +135,8 @@ def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[E
             for phrase in dialect.phrases:
                 if phrase.topic is topic:
                     add(phrase, dialect, mandarin)
-    offered = {entry.label for entry in distinct.values()}
-    for one in heard:  # of what can still be said: services come and go
-        if one.topic is topic and one.code in offered and one.dialect in grammar.dialects:
+    for one in heard:
+        if one.topic is topic:
             phrase = Phrase(one.heard, topic, one.code, one.dialect)
             add(phrase, grammar.dialects[one.dialect], mandarin)
     return list(distinct.values())
@@ -261,6 +260,10 @@ class Matcher:
 
     def __init__(self, grammar: Grammar, heard: Sequence[HeardAs] = ()) -> None:
         self.grammar = grammar
+        known = {(p.topic, p.code) for d in grammar.dialects.values() for p in d.phrases}
+        heard = [  # services and dialects come and go
+            h for h in heard if (h.topic, h.code) in known and h.dialect in grammar.dialects
+        ]
         entries = {topic: _entries(grammar, topic, heard) for topic in Topic}
         times = time_entries(grammar)
         everything = [*times, *(entry for listed in entries.values() for entry in listed)]
