@@ -153,7 +153,8 @@ def _topics(grammar: Grammar, heard: Sequence[HeardAs]) -> Topics:
             texts.setdefault(code, []).append(text)
         elif topic is Topic.EVERYDAY:
             everyday.append(text)
-    return Topics(texts, everyday)
+    frames = [frame for dialect in grammar.dialects.values() for frame in dialect.frames]
+    return Topics(texts, frames, everyday)
 
 
 def _weights(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> dict[str, float]:
@@ -366,6 +367,7 @@ class Matcher:
                 negated=float(denied and NEGATIVE.isdisjoint(one.entry.text)),
                 syllables=syllables,
                 pairs=pairs,
+                beside=min(5.0, max(-10.0, self._topics.beside(heard[0].text, own))),
                 topic_lead=syllables
                 + pairs
                 - max(sum(topics[label]) for label in topics if label != one.entry.label),

@@ -7,7 +7,7 @@ heard than everyday talk does. Where spotting looks for one phrase, this weighs 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -32,12 +32,21 @@ def _grams(text: str) -> tuple[list[_Gram], list[_Gram]]:
 class Topics:
     """The services by the syllables they are spoken of with."""
 
-    def __init__(self, texts: Mapping[str, Sequence[str]], everyday: Sequence[str]) -> None:
-        """Takes the phrases of each service, and sentences that order nothing."""
+    def __init__(
+        self,
+        texts: Mapping[str, Sequence[str]],
+        frames: Sequence[str],
+        everyday: Sequence[str],
+    ) -> None:
+        """Takes the phrases of each service, words around them, and sentences that order nothing.
+
+        The words around are one more topic, for what is said beside a need.
+        """
         self.labels = tuple(texts)
         self._scores: dict[_Gram, Scores] = {}
+        self._ordering: dict[_Gram, float] = {}
         counts: tuple[list[Counter[_Gram]], ...] = ([], [])
-        for listed in (*texts.values(), everyday):
+        for listed in (*texts.values(), frames, everyday):
             found: tuple[Counter[_Gram], ...] = (Counter(), Counter())
             for text in listed:
                 for counter, grams in zip(found, _grams(text), strict=True):
@@ -50,7 +59,11 @@ class Topics:
             for gram in set().union(*kind):
                 seen = np.asarray([counter[gram] for counter in kind], dtype=np.float32)
                 odds = np.log((seen * scale + prior) / (totals[-1] + prior * distinct))
-                self._scores[gram] = (odds[:-1] - odds[-1]).astype(np.float32)
+                self._scores[gram] = (odds[:-2] - odds[-1]).astype(np.float32)
+                ordering = (seen * scale)[:-1].mean()
+                self._ordering[gram] = float(
+                    np.log((ordering + prior) / (totals[-1] + prior * distinct)) - odds[-1]
+                )
 
     def of(self, text: str) -> tuple[Scores, Scores]:
         """For each label, what the syllables and what the pairs of a text say for it.
@@ -65,3 +78,13 @@ class Topics:
             nothing = np.zeros(len(self.labels), dtype=np.float32)
             told.append(np.sum(known, axis=0) / root if known else nothing)
         return told[0], told[1]
+
+    def beside(self, text: str, named: Collection[int]) -> float:
+        """Whether what is said beside the need sounds like an order: above 0, or like talk: below.
+
+        `named` are the characters of the text that name the need.
+        """
+        singles, pairs = _grams(text)
+        outside = [gram for n, gram in enumerate(singles) if n not in named]
+        outside += [gram for n, gram in enumerate(pairs) if not {n, n + 1} <= set(named)]
+        return sum(self._ordering.get(gram, 0.0) for gram in outside)
