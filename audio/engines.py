@@ -41,14 +41,19 @@ def make_synthesiser(
 ) -> Synthesiser:
     """Loads a voice. Raises SynthesiserError."""
     if engine == "kokoro":
-        try:
-            folder = models.require("kokoro", models_folder)
-        except models.ModelError as error:
-            raise SynthesiserError(str(error)) from error
-        return kokoro.KokoroSynthesiser(folder, voice=voice, threads=threads)
+        return make_kokoro(voice, models_folder, threads=threads)
     if engine == "pyttsx3":
         return pyttsx.PyttsxSynthesiser(_espeak_voice(voice))
     raise SynthesiserError(f"there is no voice engine {engine!r}: kokoro or pyttsx3")
+
+
+def make_kokoro(voice: str, models_folder: Path, *, threads: int) -> kokoro.KokoroSynthesiser:
+    """Loads a voice of Kokoro. Raises SynthesiserError."""
+    try:
+        folder = models.require("kokoro", models_folder)
+    except models.ModelError as error:
+        raise SynthesiserError(str(error)) from error
+    return kokoro.KokoroSynthesiser(folder, voice=voice, threads=threads)
 
 
 def make_cache(

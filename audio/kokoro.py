@@ -57,12 +57,16 @@ class KokoroSynthesiser:
         sounds = phonemes(text)
         if not sounds:
             raise SynthesiserError(f"there is nothing to say in {text!r}")
+        return self.pronounce(sounds, speed=speed)
+
+    def pronounce(self, sounds: str, *, speed: float) -> Speech:
+        """Speaks phonemes of Kokoro's alphabet. Raises SynthesiserError."""
         try:
             audio, rate = self._kokoro.create(
                 sounds, voice=self._style, speed=speed, is_phonemes=True
             )
         except (ValueError, IndexError, AssertionError) as error:
-            raise SynthesiserError(f"{text!r} cannot be spoken: {error}") from error
+            raise SynthesiserError(f"{sounds!r} cannot be spoken: {error}") from error
         return for_telephone(resample(np.asarray(audio, np.float32), rate, TELEPHONE_HZ))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pypinyin import Style, lazy_pinyin
+
 from ivr.understanding.syllables import (
     Syllable,
     from_pinyin,
@@ -97,6 +99,8 @@ class Pronunciation:
 
             rules = _rules(sounds.get("variants", ()))
         self._spell = spell
+        self._pitches: Mapping[str, str] = sounds.get("tones", {})
+        self._tones = {c: listed[0][-1] for c, listed in (readings or {}).items() if listed}
 
         def ways(romanised: Sequence[str]) -> Reading:
             found: dict[Syllable, float] = {}
@@ -132,6 +136,18 @@ class Pronunciation:
                     result[place] = self._with_plain(reading, mandarin[place])
                 start = characters.find(word, start + 1)
         return result
+
+    def pitches(self, text: str) -> list[str]:
+        """The pitches each character of `text` runs through, from 1 (low) to 5 (high).
+
+        Empty for a neutral tone, and in a dialect whose tones dialect.yaml does not tell.
+        """
+        characters = han(text)
+        spoken = lazy_pinyin(characters, style=Style.TONE3, tone_sandhi=True, errors="ignore")
+        if len(spoken) != len(characters):
+            spoken = [lazy_pinyin(c, style=Style.TONE3)[0] for c in characters]
+        tones = [self._tones.get(c, p[-1]) for c, p in zip(characters, spoken, strict=True)]
+        return [self._pitches.get(tone, "") for tone in tones]
 
     def _with_plain(self, reading: Reading, pinyin: str) -> Reading:
         if self._plain is None:

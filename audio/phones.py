@@ -1,0 +1,100 @@
+"""Hears single sounds in what a recogniser's encoder makes of speech.
+
+A recogniser of Mandarin writes every sound down as some Mandarin word, and what is not Mandarin is
+lost there. Its encoder has heard more than its decoder can write: a small network reads phones of
+any dialect from the encoder's states. `yihu grammar mine` trains it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+
+SILENCE = "_"
+"""The first phone of every inventory."""
+PRIOR_SCALE = 0.5
+"""How much of a phone's commonness is taken out of its probability: sounds, not habits, decide."""
+FLOOR = 1e-6
+"""No phone is less likely than this: one bad frame must not outweigh the rest of a word."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sounds:
+    """How likely each phone is at each moment of an utterance."""
+
+    phones: tuple[str, ...]
+    """Silence first, then IPA."""
+    log_probs: Matrix
+    """Shape (frames of 20 ms, phones); scaled likelihoods, so rows do not sum to 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhoneHead:
+    """One hidden layer from the states around a moment to the phone at that moment."""
+
+    phones: NDArray[np.str_]
+    """Shape (phones,), silence first."""
+    mean: Matrix
+    scale: Matrix
+    """Of the states, shape (dimension,)."""
+    context: NDArray[np.int64]
+    """Frames on each side that are looked at too; a single number."""
+    hidden_weights: Matrix
+    """Shape ((2 context + 1) dimension, hidden)."""
+    hidden_bias: Matrix
+    weights: Matrix
+    """Shape (hidden, phones)."""
+    bias: Matrix
+    log_prior: Matrix
+    """Of the phones in what it was trained on, shape (phones,)."""
+    about: NDArray[np.str_]
+    """The engine's name and version, and how it was trained; a single text."""
+
+    def inputs(self, states: Matrix) -> Matrix:
+        """The states of each frame and its neighbours, shape (frames, (2 context + 1) dimension)."""
+        plain = (states - self.mean) / self.scale
+        around = int(self.context)
+        padded = np.pad(plain, ((around, around), (0, 0)), mode="edge")
+        shifted = [padded[n : n + len(plain)] for n in range(2 * around + 1)]
+        return np.concatenate(shifted, axis=1).astype(np.float32)
+
+    def hear(self, states: Matrix) -> Sounds:
+        """Phones in an utterance's encoder states, shape (frames, dimension)."""
+        hidden = np.maximum(self.inputs(states) @ self.hidden_weights + self.hidden_bias, 0)
+        scores = hidden @ self.weights + self.bias
+        scores -= scores.max(axis=1, keepdims=True)
+        odds = np.exp(scores)
+        shares = odds / odds.sum(axis=1, keepdims=True)
+        log_probs = np.log(np.maximum(shares, FLOOR)) - PRIOR_SCALE * self.log_prior
+        return Sounds(tuple(str(p) for p in self.phones), log_probs.astype(np.float32))
+
+    def save(self, path: Path) -> None:
+        """Writes it whole or not at all; half the precision is enough."""
+        arrays = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            arrays[field.name] = value.astype(np.float16) if value.dtype == np.float32 else value
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".tmp")
+        with draft.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(draft, path)
+
+    @classmethod
+    def load(cls, path: Path) -> PhoneHead:
+        """Raises ValueError or OSError for a file that is not one."""
+        with np.load(path, allow_pickle=False) as stored:
+            try:
+                arrays = {field.name: stored[field.name] for field in fields(cls)}
+            except KeyError as error:
+                raise ValueError(f"{path} is no phone head: {error}") from error
+        return cls(**{
+            name: value.astype(np.float32) if value.dtype == np.float16 else value
+            for name, value in arrays.items()
+        })

@@ -1,0 +1,1 @@
+"""What a recogniser makes of every phrase, found out by speaking to it."""
