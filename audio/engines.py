@@ -6,15 +6,23 @@ from pathlib import Path
 
 from audio import kokoro, models, pyttsx
 from audio.cache import PromptCache
+from audio.phones import PhoneHead
 from audio.recogniser import Recogniser, RecogniserError
 from audio.synthesiser import Synthesiser, SynthesiserError
 
 
 def make_recogniser(
-    engine: str, model: str, models_folder: Path, *, threads: int = 2, beam: int = 5
+    engine: str,
+    model: str,
+    models_folder: Path,
+    *,
+    threads: int = 2,
+    beam: int = 5,
+    phones_folder: Path | None = None,
 ) -> Recogniser:
     """Loads a recogniser; `model` is a name of `yihu models list` or a folder.
 
+    `phones_folder` holds what reads single sounds from a model's encoder, one file a model.
     Takes a second or two and the memory of the model. Raises RecogniserError.
     """
     try:
@@ -24,7 +32,8 @@ def make_recogniser(
     if engine == "whisper":
         from audio.whisper import WhisperRecogniser
 
-        return WhisperRecogniser(folder, threads=threads, beam=beam)
+        phones = _phone_head(phones_folder, model)
+        return WhisperRecogniser(folder, threads=threads, beam=beam, phones=phones)
     if engine == "vosk":
         from audio.vosk import VoskRecogniser
 
@@ -34,6 +43,16 @@ def make_recogniser(
 
         return SherpaRecogniser(folder, threads=threads)
     raise RecogniserError(f"there is no recogniser {engine!r}: whisper, vosk or sherpa-onnx")
+
+
+def _phone_head(folder: Path | None, model: str) -> PhoneHead | None:
+    path = folder / f"{Path(model).name}.npz" if folder else None
+    if path is None or not path.exists():
+        return None  # a model that nobody has mined: it hears words only
+    try:
+        return PhoneHead.load(path)
+    except (OSError, ValueError) as error:
+        raise RecogniserError(f"{path}: {error}; `yihu grammar mine` makes it anew") from error
 
 
 def make_synthesiser(
@@ -65,7 +84,18 @@ def make_cache(
     return PromptCache(
         cache_folder / "prompts",
         f"{engine}/{spoken}/{version}",
-        lambda: make_synthesiser(engine, voice, models_folder, threads=threads),
+        lambda: make_synthesiser(engine, voice, models_folder, threads=threads).synthesise,
+    )
+
+
+def make_phoneme_cache(
+    voice: str, models_folder: Path, cache_folder: Path, *, threads: int = 2
+) -> PromptCache:
+    """Like make_cache, for phonemes of Kokoro's alphabet in place of texts."""
+    return PromptCache(
+        cache_folder / "prompts",
+        f"kokoro-phonemes/{voice}/{kokoro.version()}",
+        lambda: make_kokoro(voice, models_folder, threads=threads).pronounce,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from audio.phones import Sounds
 
 TELEPHONE_HZ = 8000
 
@@ -23,6 +25,8 @@ class Hypothesis:
     """Simplified characters without punctuation or spaces."""
     score: float
     """Mean log-probability of a token, <= 0; 0 where an engine gives none."""
+    sounds: Sounds | None = field(default=None, compare=False, repr=False)
+    """What was heard before it became words, with the best hypothesis of engines that tell."""
 
 
 class RecogniserError(Exception):

@@ -12,13 +12,13 @@ import hashlib
 import math
 import re
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from audio.phones import Matrix, PhoneHead, Sounds
 from audio.recogniser import TELEPHONE_HZ, Hypothesis, RecogniserError, Samples
 from audio.sound import resample, spoken_part
 from audio.text import plain
@@ -28,6 +28,8 @@ WINDOWS_S = (6, 8, 10, 15, 30)
 """Lengths the sound is padded to; few, so that buffers are reused."""
 TAIL_S = 1.0
 """Silence after the speech: with less, the last syllable is lost."""
+AFTER_S = 0.2
+"""Of the silence after the speech, what is listened to for single sounds."""
 SYLLABLES_A_SECOND = 9.0
 """No elder speaks faster; a longer text was made up."""
 MIN_SCORE = -1.6
@@ -51,8 +53,19 @@ class _Encoded:
 class WhisperRecogniser:
     name = "whisper"
 
-    def __init__(self, folder: Path, *, threads: int = 2, beam: int = 5, model: str = "") -> None:
-        """Loads a CTranslate2 Whisper model. Raises RecogniserError."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int = 2,
+        beam: int = 5,
+        model: str = "",
+        phones: PhoneHead | None = None,
+    ) -> None:
+        """Loads a CTranslate2 Whisper model; `phones` was trained on this very model.
+
+        Raises RecogniserError.
+        """
         import ctranslate2
         from faster_whisper import WhisperModel
         from faster_whisper.tokenizer import Tokenizer
@@ -71,6 +84,7 @@ class WhisperRecogniser:
         self._features = loaded.feature_extractor
         self._tokens = Tokenizer(loaded.hf_tokenizer, True, task="transcribe", language="zh")
         self._beam = beam
+        self._phones = phones
         self._last: tuple[bytes, _Encoded | None] = (b"", None)
 
     def recognise(
@@ -83,31 +97,23 @@ class WhisperRecogniser:
             found = self._decode(encoded, prompt, beam, n_best)
             sound = [h for h in found if not collapsed(h.text, encoded.seconds, question)]
             if sound and sound[0].score >= MIN_SCORE:
-                return sound
+                return [replace(sound[0], sounds=self._hear(samples)), *sound[1:]]
         return []
 
-    def score(self, samples: Samples, texts: Sequence[str], *, question: str = "") -> list[float]:
-        """Mean log-probability of a token of each text, given the sound; <= 0.
+    def _hear(self, samples: Samples) -> Sounds | None:
+        states = self.states(samples)
+        return self._phones.hear(states) if self._phones and states is not None else None
 
-        Costs 15 ms a text on one core, after `recognise` of the same samples; without a question
-        it is quicker and no worse. -inf for every text when nothing was said.
+    def states(self, samples: Samples) -> Matrix | None:
+        """What the encoder makes of the speech, shape (frames of 20 ms, dimension).
+
+        None when nothing was said.
         """
-        import ctranslate2
-
         encoded = self._encode(samples)
         if encoded is None:
-            return [-math.inf] * len(texts)
-        # Without the padding the decoder is quicker, and the right text stands out more.
-        frames = math.ceil((encoded.seconds + 0.4) * 50)
-        spoken = np.ascontiguousarray(np.asarray(encoded.features)[:, :frames])
-        features = ctranslate2.StorageView.from_array(spoken)
-        start = self._start(question)
-        scores = []
-        for text in texts:
-            tokens = self._tokens.encode(text)
-            result = self._model.align(features, start, [tokens], spoken.shape[1])[0]
-            scores.append(float(np.mean(np.log(np.maximum(result.text_token_probs, 1e-10)))))
-        return scores
+            return None
+        frames = math.ceil((encoded.seconds + AFTER_S) * 50)
+        return np.asarray(encoded.features)[0, :frames].astype(np.float32)
 
     def _encode(self, samples: Samples) -> _Encoded | None:
         """Encodes an utterance, or gives what the last call encoded if it is the same one."""

@@ -15,17 +15,17 @@ from datetime import UTC, datetime
 import structlog
 from aiohttp import web
 
-from audio.engines import make_recogniser
-from audio.recogniser import Recogniser, RecogniserError
+from audio.recogniser import RecogniserError
 from audio.synthesiser import SynthesiserError
 from audio.vad import SileroVad
 from ivr.calls.call import Site, answer_call
 from ivr.calls.recognition import Recognition
 from ivr.calls.speech import FILLER, SpeechMaker, open_cache
 from ivr.catalog import CatalogError, load_catalog, services
-from ivr.config import ROOT, ConfigError, EngineSettings, Settings, load_settings
+from ivr.config import ROOT, ConfigError, Settings, load_settings
 from ivr.dialogue.pieces import fixed_pieces
 from ivr.dialogue.prompts import PromptError, load_prompts
+from ivr.engine import load_recogniser
 from ivr.telephony import audiosocket
 from ivr.telephony.admission import Admission
 from ivr.telephony.http import make_app
@@ -73,7 +73,7 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
         grammar = load(ROOT / "grammars")
         matcher = Matcher(grammar, load_heard(settings.learned))
         chosen = settings.recogniser
-        recognition = Recognition(_recogniser(chosen, settings))
+        recognition = Recognition(load_recogniser(chosen, settings))
         own = dialect_recognition(settings, grammar)
         SileroVad()  # its model is shared by all calls; the first one does not wait for it
         store = open_store(settings.database)
@@ -101,12 +101,6 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
     return site, [FILLER.text, *fixed_pieces(catalog, prompts)]
 
 
-def _recogniser(chosen: EngineSettings, settings: Settings) -> Recogniser:
-    return make_recogniser(
-        chosen.engine, chosen.model, settings.models, threads=chosen.threads, beam=chosen.beam
-    )
-
-
 def dialect_recognition(settings: Settings, grammar: Grammar) -> dict[str, Recognition]:
     """An engine for each dialect that the settings name one for; some may have one in common.
 
@@ -123,7 +117,7 @@ def dialect_recognition(settings: Settings, grammar: Grammar) -> dict[str, Recog
             found[dialect] = found[same]
             continue
         try:
-            engine = _recogniser(chosen, settings)
+            engine = load_recogniser(chosen, settings)
         except RecogniserError as error:
             log.error("a dialect's engine is missing", dialect=dialect, error=str(error))
             continue

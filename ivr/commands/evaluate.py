@@ -14,8 +14,8 @@ import typer
 from audio.recogniser import RecogniserError
 from audio.sound import SoundError
 from ivr.catalog import CatalogError, load_catalog
-from ivr.commands.understand import configured_recogniser
 from ivr.config import ROOT, load_settings
+from ivr.engine import load_recogniser
 from ivr.evaluation import ManifestError, Result, evaluate, read_manifest
 from ivr.figures import judged_answers, judged_services, summary
 from ivr.reliability import CHARTS, draw, reliability
@@ -144,7 +144,7 @@ def add_to(app: typer.Typer) -> None:
         results: list[Result] = []
         try:
             heard = not text_only and any(row.wav for row in rows)
-            recogniser = configured_recogniser(settings) if heard else None
+            recogniser = load_recogniser(settings.recogniser, settings) if heard else None
             matcher = Matcher.load(ROOT / "grammars", settings.learned if learned else None)
             now = datetime.now(settings.zone)
             for result in evaluate(rows, recogniser, matcher, now, dialect_known=dialect_known):

@@ -13,8 +13,9 @@ import typer
 
 from audio.recogniser import Hypothesis, RecogniserError
 from audio.sound import SoundError, read_wav
-from ivr.commands.understand import as_json, configured_recogniser
+from ivr.commands.understand import as_json
 from ivr.config import ROOT, load_settings
+from ivr.engine import load_recogniser
 from ivr.evaluation import QUESTIONS
 from ivr.understanding.explaining import Explanation, Spoken, Step
 from ivr.understanding.explaining import explain as explanation_of
@@ -38,7 +39,7 @@ def explain(
         hypotheses = [Hypothesis(text or "", 0.0)]
         if wav is not None:
             samples = read_wav(wav)
-            recogniser = configured_recogniser(settings)
+            recogniser = load_recogniser(settings.recogniser, settings)
             hypotheses = recogniser.recognise(samples, question=QUESTIONS[state])
         matcher = Matcher.load(ROOT / "grammars", settings.learned)
     except (GrammarError, RecogniserError, SoundError) as error:

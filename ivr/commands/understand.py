@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from audio.engines import make_recogniser
-from audio.recogniser import Hypothesis, Recogniser, RecogniserError
+from audio.recogniser import Hypothesis, RecogniserError
 from audio.sound import SoundError, read_wav
-from ivr.config import ROOT, Settings, load_settings
+from ivr.config import ROOT, load_settings
+from ivr.engine import load_recogniser
 from ivr.evaluation import QUESTIONS
 from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher, understand
@@ -45,17 +45,6 @@ def as_json(meaning: Meaning, hypotheses: list[Hypothesis], now: datetime) -> di
     }  # fmt: skip
 
 
-def configured_recogniser(settings: Settings) -> Recogniser:
-    """The recogniser that the settings name.
-
-    Raises RecogniserError saying what to install when its model is missing.
-    """
-    chosen = settings.recogniser
-    return make_recogniser(
-        chosen.engine, chosen.model, settings.models, threads=chosen.threads, beam=chosen.beam
-    )
-
-
 def add_to(app: typer.Typer) -> None:
     @app.command("understand")
     def command(
@@ -73,7 +62,7 @@ def add_to(app: typer.Typer) -> None:
             matcher = Matcher.load(ROOT / "grammars", settings.learned)
             started = time.perf_counter()
             if wav is not None:
-                recogniser = configured_recogniser(settings)
+                recogniser = load_recogniser(settings.recogniser, settings)
                 samples = read_wav(wav)
                 started = time.perf_counter()
                 hypotheses = recogniser.recognise(samples, question=QUESTIONS[state])

@@ -47,11 +47,11 @@ def test_dialects_with_the_same_engine_share_it(
 ) -> None:
     loaded = []
 
-    def load(engine: str, model: str, *_: object, **__: object) -> object:
-        loaded.append(model)
+    def load(chosen: EngineSettings, _: Settings) -> object:
+        loaded.append(chosen.model)
         return object()
 
-    monkeypatch.setattr(agent, "make_recogniser", load)
+    monkeypatch.setattr(agent, "load_recogniser", load)
     shared, other = EngineSettings(model="one"), EngineSettings(model="two")
     dialects = {"mandarin": shared, "suzhou": shared, "lanzhou": other}
     everyone = Grammar({**grammar.dialects, "lanzhou": grammar.dialects["suzhou"]})

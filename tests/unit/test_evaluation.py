@@ -196,7 +196,7 @@ def test_text_option_listens_to_nothing_and_draws_the_curve(
     tmp_path: Path, sound: str, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command.Matcher, "load", lambda *folders: matcher)
-    monkeypatch.setattr(command, "configured_recogniser", None)  # calling it would fail
+    monkeypatch.setattr(command, "load_recogniser", None)  # calling it would fail
     app = typer.Typer()
     app.callback()(lambda: None)
     command.add_to(app)
