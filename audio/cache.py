@@ -10,24 +10,31 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from audio.sound import SoundError, read_wav, to_speech, write_wav
-from audio.synthesiser import Speech, Synthesiser, SynthesiserError
+from audio.synthesiser import Speech, SynthesiserError
 
 log = structlog.get_logger()
+
+
+class Voice(Protocol):
+    """Speaks a text, or phonemes where it was made for them. Raises SynthesiserError."""
+
+    def __call__(self, text: str, /, *, speed: float) -> Speech: ...
 
 
 class PromptCache:
     """May be used from several threads; the voice itself is used by one at a time."""
 
-    def __init__(self, folder: Path, identity: str, make_voice: Callable[[], Synthesiser]) -> None:
+    def __init__(self, folder: Path, identity: str, make_voice: Callable[[], Voice]) -> None:
         """`identity` names engine, voice and versions without loading them; `make_voice` loads."""
         self._folder = folder
         self._identity = identity
         self._make_voice = make_voice
-        self._voice: Synthesiser | None = None
+        self._voice: Voice | None = None
         self._lock = threading.Lock()
 
     def get(self, text: str, *, speed: float) -> Speech | None:
@@ -50,7 +57,7 @@ class PromptCache:
                 return speech
             if self._voice is None:
                 self._voice = self._make_voice()
-            speech = self._voice.synthesise(text, speed=speed)
+            speech = self._voice(text, speed=speed)
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 write_wav(self._path(text, speed), speech)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ivr.mining.voice import one_way, phonemes
+from audio.kokoro_alphabet import spell
+from ivr.mining.voice import one_way
 from ivr.understanding.grammar import Dialect, Grammar, Phrase, Topic
 from ivr.understanding.syllables import Syllable
 
@@ -89,5 +90,5 @@ def sounds(saying: Saying, dialect: Dialect, seed: int) -> tuple[list[Syllable],
     said = one_way(dialect.pronunciation.read(text), saying.looseness, chance)
     pitches = dialect.pronunciation.pitches(text)
     nasal = bool(chance.random() < 0.5)
-    written = [phonemes(one, pitch, nasal=nasal) for one, pitch in zip(said, pitches, strict=True)]
+    written = [spell(one, pitch, nasal=nasal) for one, pitch in zip(said, pitches, strict=True)]
     return said, "".join(written)

@@ -137,6 +137,18 @@ def _times(path: Path) -> TimeWords:
     return words
 
 
+def load_pronunciation(folder: Path) -> Pronunciation:
+    """How the dialect in this folder reads characters. Raises GrammarError."""
+    try:
+        return Pronunciation(
+            _read(folder / "dialect.yaml").get("sounds") or {},
+            _read(folder / "readings.yaml"),
+            _read(folder / "lexicon.yaml"),
+        )
+    except (ValueError, KeyError) as error:
+        raise GrammarError(f"{folder}: {error}") from error
+
+
 def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
     """Reads one dialect's folder.
 
@@ -147,12 +159,7 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
     name = folder.name
     try:
         rules = {k: parse_sentence(v) for k, v in _read(folder / "rules.yaml").items()}
-        pronunciation = Pronunciation(
-            about.get("sounds") or {},
-            _read(folder / "readings.yaml"),
-            _read(folder / "lexicon.yaml"),
-        )
-    except (HassilError, ParseError, ValueError, KeyError) as error:
+    except (HassilError, ParseError, ValueError) as error:
         raise GrammarError(f"{folder}: {error}") from error
     acts = frozenset(str(act) for act in Act)
     stars = frozenset("12345")
@@ -166,7 +173,7 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         name=name,
         spoken_name=str(about.get("spoken_name", name)),
         base=str(about.get("base") or ""),
-        pronunciation=pronunciation,
+        pronunciation=load_pronunciation(folder),
         phrases=tuple(dict.fromkeys(phrases)),
         frames=tuple(t for frame in frames.get("frames", ()) for t in expand(frame, rules)),
         talk=tuple(t for one in frames.get("talk", ()) for t in expand(one, rules)),

@@ -32,7 +32,7 @@ def voice() -> Counting:
 
 
 def cache(folder: Path, voice: Counting, identity: str = "voice/1") -> PromptCache:
-    return PromptCache(folder / "prompts", identity, lambda: voice)
+    return PromptCache(folder / "prompts", identity, lambda: voice.synthesise)
 
 
 def test_prompt_is_made_once_and_found_after_a_restart(tmp_path: Path, voice: Counting) -> None:
