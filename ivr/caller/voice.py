@@ -8,7 +8,8 @@ from collections.abc import Callable
 from audio.engines import make_cache, make_phoneme_cache
 from audio.kokoro_alphabet import spell
 from audio.synthesiser import Speech, SynthesiserError
-from ivr.config import Settings
+from ivr.config import ROOT, Settings
+from ivr.understanding.grammar import MANDARIN, load_pronunciation
 from ivr.understanding.pronunciation import Pronunciation
 from ivr.understanding.syllables import han
 
@@ -18,34 +19,33 @@ SPEED = 0.85
 _CLAUSE = re.compile(r"[^，。！？、；,.!?;\s]+")
 
 
-def caller_voice(settings: Settings) -> Callable[[str], Speech]:
-    """Speaks a text; the same text comes from the cache. Raises SynthesiserError when called."""
+def caller_voice(settings: Settings, dialect: str = MANDARIN) -> Callable[[str], Speech]:
+    """Speaks a text with the sounds of a dialect; the same text comes from the cache.
+
+    Raises GrammarError; what is given raises SynthesiserError when it is called. A dialect's
+    sounds are spoken by Kokoro, whatever the site's own voice is.
+    """
     chosen = settings.synthesiser
-    voice = VOICE if chosen.engine == "kokoro" else chosen.voice
-    cache = make_cache(
-        chosen.engine, voice, settings.models, settings.cache_dir, threads=chosen.threads
-    )
-    return lambda text: cache.make(text, speed=SPEED)
-
-
-def dialect_voice(settings: Settings, pronunciation: Pronunciation) -> Callable[[str], Speech]:
-    """Like caller_voice, with the sounds of a dialect: Kokoro only, as it speaks phonemes."""
-    threads = settings.synthesiser.threads
-    cache = make_phoneme_cache(VOICE, settings.models, settings.cache_dir, threads=threads)
-
-    def speak(text: str) -> Speech:
-        sounds = phonemes(text, pronunciation)
-        if not sounds:
-            raise SynthesiserError(f"there is nothing to say in {text!r}")
-        return cache.make(sounds, speed=SPEED)
-
-    return speak
+    if dialect == MANDARIN:
+        voice = VOICE if chosen.engine == "kokoro" else chosen.voice
+        texts = make_cache(
+            chosen.engine, voice, settings.models, settings.cache_dir, threads=chosen.threads
+        )
+        return lambda text: texts.make(text, speed=SPEED)
+    sounds = make_phoneme_cache(VOICE, settings.models, settings.cache_dir, threads=chosen.threads)
+    pronunciation = load_pronunciation(ROOT / "grammars" / dialect)
+    return lambda text: sounds.make(phonemes(text, pronunciation), speed=SPEED)
 
 
 def phonemes(text: str, pronunciation: Pronunciation) -> str:
-    """The text in Kokoro's alphabet, each character in the dialect's first reading and its tone."""
+    """The text in Kokoro's alphabet, each character in the dialect's first reading and its tone.
+
+    Raises SynthesiserError if nothing of it can be read.
+    """
     clauses = []
     for clause in filter(han, _CLAUSE.findall(text)):
         said = zip(pronunciation.read(clause), pronunciation.pitches(clause), strict=True)
         clauses.append("".join(spell(reading[0][0], pitches) for reading, pitches in said))
+    if not clauses:
+        raise SynthesiserError(f"there is nothing to say in {text!r}")
     return ", ".join(clauses)

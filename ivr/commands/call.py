@@ -21,7 +21,8 @@ from ivr.caller.simulator import DEFAULT_NUMBER, NUMBER, CallReport, Simulator, 
 from ivr.caller.voice import caller_voice
 from ivr.commands.opened import opened_store
 from ivr.commands.orders import order_document
-from ivr.config import Settings, load_settings
+from ivr.config import ROOT, Settings, load_settings
+from ivr.understanding.grammar import MANDARIN, GrammarError, dialect_names
 from store.elders import find_by_phone
 from store.phones import of_caller
 
@@ -50,6 +51,9 @@ def call(
         list[Path] | None, typer.Option(metavar="FILE", help="Play a sound file.")
     ] = None,
     say: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Say a text.")] = None,
+    dialect: Annotated[
+        str, typer.Option(help="How texts are said: a folder name below grammars/.")
+    ] = MANDARIN,
     key: Annotated[
         list[str] | None,
         typer.Option("--key", "--digit", metavar="KEYS", help="Press keys: 0 to 9, *, #."),
@@ -72,13 +76,18 @@ def call(
     settings = load_settings()
     if not NUMBER.fullmatch(number):
         raise typer.BadParameter(f"{number!r} is not a telephone number", param_hint="--from")
+    known = dialect_names(ROOT / "grammars")
+    if dialect not in known:
+        raise typer.BadParameter(
+            f"{dialect!r} is none of {', '.join(known)}", param_hint="--dialect"
+        )
     given = _in_order(ctx.meta[ORDER], {"wav": wav, "say": say, "key": key})
     try:
-        report = asyncio.run(_place(settings, given, number))
+        report = asyncio.run(_place(settings, given, number, dialect))
         if save is not None:
             write_wav(save, report.stereo().reshape(-1), channels=2)
         document = _document(settings, report)
-    except (SimulatorError, SoundError, SynthesiserError, OSError) as error:
+    except (SimulatorError, SoundError, SynthesiserError, GrammarError, OSError) as error:
         print(f"yihu: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     if as_json:
@@ -101,15 +110,17 @@ def _in_order(
     return given
 
 
-async def _place(settings: Settings, given: Sequence[tuple[str, Any]], number: str) -> CallReport:
+async def _place(
+    settings: Settings, given: Sequence[tuple[str, Any]], number: str, dialect: str
+) -> CallReport:
     async with Simulator(settings) as simulator:
-        steps = await asyncio.to_thread(_steps, settings, given)
+        steps = await asyncio.to_thread(_steps, settings, given, dialect)
         return await simulator.call(steps, number)
 
 
-def _steps(settings: Settings, given: Sequence[tuple[str, Any]]) -> list[Step]:
-    """The caller's script. Raises SoundError, SynthesiserError."""
-    voice = caller_voice(settings)
+def _steps(settings: Settings, given: Sequence[tuple[str, Any]], dialect: str) -> list[Step]:
+    """The caller's script. Raises SoundError, SynthesiserError, GrammarError."""
+    voice = caller_voice(settings, dialect)
     steps: list[Step] = []
     for name, value in given:
         match name:

@@ -14,6 +14,7 @@ import typer
 
 from ivr.commands.opened import opened_store
 from ivr.config import ROOT, load_settings
+from ivr.understanding.grammar import dialect_names
 from store.elders import Change, Registered, Registration, newest_elders, register
 from store.models import Elder, SupportClass
 from store.phones import PhoneError, normalise
@@ -223,7 +224,7 @@ def _given(text: str, name: str) -> str:
 
 
 def _dialect(name: str) -> str:
-    known = {path.parent.name: path.parent.name for path in ROOT.glob("grammars/*/dialect.yaml")}
+    known = {one: one for one in dialect_names(ROOT / "grammars")}
     return _one_of(known, name, "dialect")
 
 

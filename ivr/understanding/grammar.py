@@ -181,16 +181,19 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
     )
 
 
+def dialect_names(root: Path) -> list[str]:
+    """The folders below `root` that are dialects, Mandarin first."""
+    names = (path.parent.name for path in root.glob("*/dialect.yaml"))
+    return sorted(names, key=lambda name: (name != MANDARIN, name))
+
+
 def load(root: Path) -> Grammar:
     """Reads every dialect below `root` (a folder with a dialect.yaml), with catalog.yaml's codes.
 
     Raises GrammarError naming what is wrong.
     """
     services = frozenset(_read(root / "catalog.yaml"))
-    folders = sorted(
-        (path.parent for path in root.glob("*/dialect.yaml")),
-        key=lambda folder: (folder.name != MANDARIN, folder.name),
-    )
-    if not folders or folders[0].name != MANDARIN:
+    names = dialect_names(root)
+    if not names or names[0] != MANDARIN:
         raise GrammarError(f"{root}: no grammar for {MANDARIN}; is this the grammars/ folder?")
-    return Grammar({f.name: load_dialect(f, services) for f in folders})
+    return Grammar({name: load_dialect(root / name, services) for name in names})
