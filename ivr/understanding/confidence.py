@@ -39,27 +39,48 @@ class Clues:
     """How far both are above those of the next service."""
     beside: float = 0.0
     """How much like an order and unlike talk the words beside the need are, within [-10, 5]."""
+    done: float = 0.0
+    """1 if something beside the need says that it is done; so for the other signs that follow."""
+    declines: float = 0.0
+    enquires: float = 0.0
+    """After a price, say."""
+    commands: float = 0.0
+    """To a device, or to somebody in the room."""
+    others: float = 0.0
+    """It is somebody else's need."""
+    supposes: float = 0.0
+    """It may be needed one day, or was in another time."""
 
 
 _WEIGHTS = Clues(
-    share=3.36,
-    strength=-1.27,
-    lead=1.45,
-    over_everyday=0.79,
-    covered=4.97,
-    length=2.97,
-    doubt=-2.26,
-    negated=-0.31,
-    syllables=0.01,
-    pairs=0.12,
-    topic_lead=0.17,
-    beside=0.19,
+    share=11.20,
+    strength=-0.08,
+    lead=1.61,
+    over_everyday=1.48,
+    covered=3.55,
+    length=-1.88,
+    doubt=-5.55,
+    negated=-0.08,
+    syllables=0.05,
+    pairs=0.17,
+    topic_lead=0.13,
+    beside=0.18,
+    done=-1.15,
+    declines=-1.89,
+    enquires=0.38,
+    commands=-0.38,
+    others=-0.84,
+    supposes=-1.13,
 )
-_BIAS = -12.6
+_BIAS = -9.3
+_BY_LENGTH = 2.13
+"""A long utterance takes more evidence, ..."""
+_BY_SHARE = -6.88
+"""... and the evidence of a phrase that was heard as a whole tells less than it weighs."""
 _OUTRIGHT = 0.95
 """Share of a phrase from which on it was said, if nothing but frames was said beside it."""
-_OUTRIGHT_BONUS = 1.5
-"""Set by hand: the model is linear and cannot know that 我要理发, heard just so, is no chance."""
+_OUTRIGHT_BONUS = 2.3
+"""我要理发, heard just so, is no chance."""
 
 
 def contributions(clues: Clues) -> dict[str, float]:
@@ -69,7 +90,13 @@ def contributions(clues: Clues) -> dict[str, float]:
         for field in fields(Clues)
     }
     outright = clues.share >= _OUTRIGHT and clues.covered >= 1
-    return {**added, "outright": _OUTRIGHT_BONUS if outright else 0.0, "bias": _BIAS}
+    return {
+        **added,
+        "strength by length": _BY_LENGTH * clues.strength * clues.length,
+        "strength by share": _BY_SHARE * clues.strength * clues.share,
+        "outright": _OUTRIGHT_BONUS if outright else 0.0,
+        "bias": _BIAS,
+    }
 
 
 def of_service(clues: Clues) -> float:

@@ -51,6 +51,17 @@ class Phrase:
     dialect: str
 
 
+class Sign(StrEnum):
+    """What words beside a need tell against its being asked for."""
+
+    DONE = "done"
+    DECLINES = "declines"
+    ENQUIRES = "enquires"
+    COMMANDS = "commands"
+    OTHERS = "others"
+    SUPPOSES = "supposes"
+
+
 TimeWords = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Field (day, weekday, part, ...) to value to the words for it."""
 
@@ -69,6 +80,8 @@ class Dialect:
     """Words around the need that name no service (我要, 请人来)."""
     talk: tuple[str, ...]
     """More that orders nothing, from templates: for topics.py, which weighs whole utterances."""
+    signs: Mapping[Sign, tuple[str, ...]]
+    """Words that, beside a need, tell that it is not asked for."""
     times: TimeWords
 
 
@@ -137,6 +150,18 @@ def _times(path: Path) -> TimeWords:
     return words
 
 
+def _signs(path: Path, rules: Mapping[str, Sentence]) -> dict[Sign, tuple[str, ...]]:
+    signs: dict[Sign, tuple[str, ...]] = {}
+    for name, templates in _read(path).items():
+        if name not in tuple(Sign):
+            raise GrammarError(f"{path}: unknown entry {name!r}; known: {', '.join(Sign)}")
+        try:
+            signs[Sign(name)] = tuple(text for one in templates for text in expand(one, rules))
+        except GrammarError as error:
+            raise GrammarError(f"{path}: {name}: {error}") from error
+    return signs
+
+
 def load_pronunciation(folder: Path) -> Pronunciation:
     """How the dialect in this folder reads characters. Raises GrammarError."""
     try:
@@ -177,6 +202,7 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         phrases=tuple(dict.fromkeys(phrases)),
         frames=tuple(t for frame in frames.get("frames", ()) for t in expand(frame, rules)),
         talk=tuple(t for one in frames.get("talk", ()) for t in expand(one, rules)),
+        signs=_signs(folder / "signs.yaml", rules),
         times=_times(folder / "times.yaml"),
     )
 

@@ -8,7 +8,7 @@ confidence.py says how often evidence like this is right.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 from audio.recogniser import Hypothesis
 from ivr.understanding import confidence
 from ivr.understanding.confidence import Clues
-from ivr.understanding.grammar import Dialect, Grammar, Phrase, Topic, load
+from ivr.understanding.grammar import Dialect, Grammar, Phrase, Sign, Topic, load
 from ivr.understanding.heard import HeardAs
 from ivr.understanding.heard import load as load_heard
 from ivr.understanding.meaning import EMERGENCY, Candidate, Kind, Meaning, State
@@ -26,6 +26,7 @@ from ivr.understanding.pronunciation import Pronunciation
 from ivr.understanding.spotting import (
     Entry,
     Likeness,
+    Place,
     Scores,
     Spotter,
     character_weights,
@@ -74,12 +75,16 @@ EXPECTED = 0.2
 """Share of what was heard of a phrase that is added when it is one of the caller's dialect."""
 ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
-ACT_CLEAR = 0.8
-"""The same for an act that was not asked for, where a service may have been meant."""
+ACT_ALONE, ACT_CLEAR = 0.7, 0.88
+"""The same for an act that was not asked for, where no service and where one may be meant."""
 NEGATIONS = frozenset(from_pinyin(pinyin) for pinyin in ("bu", "mei", "wu", "bie"))
 """不, 没, 勿 and 别 as the recogniser's Mandarin reads them."""
 NEGATIVE = frozenset("不没勿呒无弗别")
 """Characters of a phrase that deny something."""
+NEAR = 8
+"""Syllables before and after a phrase that tell whether it is an order; stories are longer."""
+SIGN = 0.87
+"""Share of a sign that must be heard."""
 SPOTTED = 0.85
 """Share of a further service, or of an answer at the start of a longer sentence."""
 
@@ -139,6 +144,23 @@ def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[E
         if one.topic is topic:
             phrase = Phrase(one.heard, topic, one.code, one.dialect)
             add(phrase, grammar.dialects[one.dialect], mandarin)
+    return list(distinct.values())
+
+
+def _signs(grammar: Grammar) -> list[Entry]:
+    """Every sign in every pronunciation it may have."""
+    distinct: dict[tuple[str, object], Entry] = {}
+    standard = next(iter(grammar.dialects.values()))
+    for dialect in grammar.dialects.values():
+        ways = [(dialect.signs, dialect.pronunciation), (standard.signs, dialect.pronunciation)]
+        if dialect.pronunciation.own:
+            ways.append((dialect.signs, Pronunciation()))
+        for signs, pronunciation in ways:
+            for kind, texts in signs.items():
+                for text in texts:
+                    readings = tuple(pronunciation.read(text))
+                    entry = Entry(kind, dialect.name, text, readings)
+                    distinct.setdefault((kind, readings), entry)
     return list(distinct.values())
 
 
@@ -267,7 +289,8 @@ class Matcher:
         ]
         entries = {topic: _entries(grammar, topic, heard) for topic in Topic}
         times = time_entries(grammar)
-        everything = [*times, *(entry for listed in entries.values() for entry in listed)]
+        signs = _signs(grammar)
+        everything = [*times, *signs, *(entry for listed in entries.values() for entry in listed)]
         likeness = Likeness(reading for entry in everything for reading in entry.readings)
         likeness.prepare(every_syllable())
 
@@ -290,6 +313,7 @@ class Matcher:
                 for word in dialect.times.get("written_date_word", {}).get("", ())
             ),
         )
+        self._signs = Spotter(signs, [[1.0] * len(entry.readings) for entry in signs], likeness)
         self._topics = _topics(grammar, heard)
         self._frames = {f for dialect in grammar.dialects.values() for f in dialect.frames}
         self._longest_frame = max(map(len, self._frames), default=0)
@@ -337,6 +361,7 @@ class Matcher:
         everyday = _weighed(self._everyday, talk, 0)
         topics = self._told(heard)
         named = self._services.places(heard[0].syllables, SPOTTED)
+        signs = self._signs.places(heard[0].syllables, SIGN)
         framed = self._framed(heard[0])
         likeliest = max(topics, key=lambda label: sum(topics[label]))
         places = list(range(min(TOP, len(ranking.labels))))
@@ -346,34 +371,56 @@ class Matcher:
         for place in places:
             one = _weighed(self._services, ranking, place)
             rival = ranking.evidence[1 if place == 0 else 0]
-            span = self._services.span(ranking.best[place], heard[0].syllables)
-            own = set(range(*span)).union(
-                *(
-                    range(other.start, other.end)
-                    for other in named
-                    if self._services.entries[other.entry].label == one.entry.label
-                )
-            )
-            denied = not NEGATIONS.isdisjoint(heard[0].syllables[max(0, span[0] - 1) : span[1]])
             syllables, pairs = topics[one.entry.label]
             clues = Clues(
                 share=one.share,
                 strength=one.evidence,
                 lead=one.evidence - rival,
                 over_everyday=min(3.0, max(-2.0, one.evidence - everyday.evidence)),
-                covered=len(own) / max(1, len(heard[0].syllables) - len(framed - own)),
                 length=math.log(len(heard[0].syllables)),
                 doubt=(1 - one.share) * math.exp(min(0.0, heard[0].score)),
-                negated=float(denied and NEGATIVE.isdisjoint(one.entry.text)),
                 syllables=syllables,
                 pairs=pairs,
-                beside=min(5.0, max(-10.0, self._topics.beside(heard[0].text, own))),
                 topic_lead=syllables
                 + pairs
                 - max(sum(topics[label]) for label in topics if label != one.entry.label),
+                **self._around(heard[0], ranking.best[place], named, signs, framed),
             )
             weighed.append((one, clues))
         return weighed, everyday
+
+    def _around(
+        self,
+        heard: Heard,
+        index: int,
+        named: Sequence[Place],
+        signs: Sequence[Place],
+        framed: Set[int],
+    ) -> dict[str, float]:
+        """The clues that lie in what was said near a phrase, by their names."""
+        entry = self._services.entries[index]
+        start, end = self._services.span(index, heard.syllables)
+        first, last = max(0, start - NEAR), min(len(heard.syllables), end + NEAR)
+        near = set(range(first, last))
+        own = set(range(start, end))
+        others: set[int] = set()
+        for place in named:
+            same = self._services.entries[place.entry].label == entry.label
+            (own if same else others).update(near.intersection(range(place.start, place.end)))
+        passed = (near & framed | others) - own
+        beside = {
+            self._signs.entries[sign.entry].label
+            for sign in signs
+            if own.isdisjoint(range(sign.start, sign.end)) and sign.start in near
+        }
+        denied = not NEGATIONS.isdisjoint(heard.syllables[max(0, start - 1) : end])
+        told = self._topics.beside(heard.text[first:last], {n - first for n in own})
+        return {
+            "covered": len(own) / max(1, len(near) - len(passed)),
+            "negated": float(denied and NEGATIVE.isdisjoint(entry.text)),
+            "beside": min(5.0, max(-10.0, told)),
+            **{kind: float(kind in beside) for kind in Sign},
+        }
 
     def _told(self, heard: Sequence[Heard]) -> dict[str, tuple[float, float]]:
         """What the syllables and the pairs of all hypotheses say for each service."""
@@ -483,7 +530,7 @@ def understand(
     alarm = emergency.confidence >= EMERGENCY_ACCEPT
     answered = state is State.TIME and when is not None and act.code in BARE
     beside = asked or act.confidence > best.confidence
-    needed = ACT_HEARD if asked or best.confidence < ACCEPT else ACT_CLEAR
+    needed = ACT_HEARD if asked else ACT_ALONE if best.confidence < ACCEPT else ACT_CLEAR
     if act.confidence >= needed and beside and not answered:
         named = matcher.named(heard[0]) if best.confidence >= ACCEPT else ()
         return replace(

@@ -256,26 +256,28 @@ class Spotter:
 
     def span(self, index: int, heard: Sequence[Syllable]) -> tuple[int, int]:
         """The stretch [start, end) of `heard` that fits entry `index` best."""
-        weights = self.weights_of(index)
-        units = self._units[index]
-        rows = len(weights)
-        score = [0.0] + [-SKIPPED * sum(weights[: n + 1]) for n in range(rows)]
+        rows = int(self.lengths[index])
+        weights = self._weights[index, :rows]
+        units = self._units[index, :rows]
+        lost = (SKIPPED * weights).tolist()
+        score = [0.0, *(-SKIPPED * np.cumsum(weights)).tolist()]
         start = [0] * (rows + 1)
         best, span = -math.inf, (0, 0)
-        for position, likeness in enumerate(self._likeness.of(heard)):
-            new_score, new_start = [0.0], [position + 1]
-            for row, weight in enumerate(weights):
-                # where the stretch starts travels with the score; row 0 starts at this syllable
-                matched = (score[row] + weight * float(likeness[units[row]]),
-                           position if row == 0 else start[row])  # fmt: skip
-                inserted = (score[row + 1] - INSERTED, start[row + 1])
-                skipped = (new_score[row] - SKIPPED * weight, new_start[row])
-                value, begin = max(matched, inserted, skipped)
-                new_score.append(value)
-                new_start.append(begin)
-            score, start = new_score, new_start
-            if score[rows] > best:
-                best, span = score[rows], (start[rows], position + 1)
+        for position, alike in enumerate(self._likeness.of(heard)):
+            above, above_start = 0.0, position + 1
+            diagonal, diagonal_start = score[0], position  # row 0 starts at this syllable
+            for row, gain in enumerate((alike[units] * weights).tolist(), start=1):
+                # where the stretch starts travels with the score
+                value, begin = diagonal + gain, diagonal_start
+                diagonal, diagonal_start = score[row], start[row]
+                if diagonal - INSERTED > value:
+                    value, begin = diagonal - INSERTED, diagonal_start
+                if above - lost[row - 1] > value:
+                    value, begin = above - lost[row - 1], above_start
+                score[row], start[row] = value, begin
+                above, above_start = value, begin
+            if above > best:
+                best, span = above, (above_start, position + 1)
         return span
 
     def pool(self, values: Scores) -> Scores:
