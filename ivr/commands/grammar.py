@@ -11,6 +11,7 @@ import typer
 
 from ivr.commands.explain import explain
 from ivr.commands.learn import learn
+from ivr.commands.mine import mine
 from ivr.config import ROOT
 from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher
@@ -65,6 +66,7 @@ def _told(failure: Failure) -> str:
 
 grammar.command()(explain)
 grammar.command()(learn)
+grammar.command()(mine)
 
 
 def add_to(app: typer.Typer) -> None:
