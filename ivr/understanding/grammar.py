@@ -80,6 +80,8 @@ class Dialect:
     """Words around the need that name no service (我要, 请人来)."""
     talk: tuple[str, ...]
     """More that orders nothing, from templates: for topics.py, which weighs whole utterances."""
+    stories: tuple[tuple[str, str], ...]
+    """Service codes with whole sentences in which the need is told, for topics.py too."""
     signs: Mapping[Sign, tuple[str, ...]]
     """Words that, beside a need, tell that it is not asked for."""
     times: TimeWords
@@ -202,6 +204,10 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         phrases=tuple(dict.fromkeys(phrases)),
         frames=tuple(t for frame in frames.get("frames", ()) for t in expand(frame, rules)),
         talk=tuple(t for one in frames.get("talk", ()) for t in expand(one, rules)),
+        stories=tuple(
+            (phrase.code, phrase.text)
+            for phrase in _phrases(folder / "stories.yaml", Topic.SERVICE, name, rules, services)
+        ),
         signs=_signs(folder / "signs.yaml", rules),
         times=_times(folder / "times.yaml"),
     )
