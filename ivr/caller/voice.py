@@ -10,12 +10,14 @@ from audio.kokoro_alphabet import spell
 from audio.synthesiser import Speech, SynthesiserError
 from ivr.config import ROOT, Settings
 from ivr.understanding.grammar import MANDARIN, load_pronunciation
-from ivr.understanding.pronunciation import Pronunciation
-from ivr.understanding.syllables import han
+from ivr.understanding.pronunciation import Pronunciation, Reading
+from ivr.understanding.syllables import Syllable, han
 
 VOICE = "zm_yunjian"
 SPEED = 0.85
 """An elder's pace. Faster, this voice's shortest answers (对) lose what tells them apart."""
+BROAD = 0.02
+"""Cost of a sound rule that a broad speaker of the dialect follows; what costs more, some say."""
 _CLAUSE = re.compile(r"[^，。！？、；,.!?;\s]+")
 
 
@@ -38,14 +40,19 @@ def caller_voice(settings: Settings, dialect: str = MANDARIN) -> Callable[[str],
 
 
 def phonemes(text: str, pronunciation: Pronunciation) -> str:
-    """The text in Kokoro's alphabet, each character in the dialect's first reading and its tone.
+    """The text in Kokoro's alphabet, as a broad speaker of the dialect says it.
 
     Raises SynthesiserError if nothing of it can be read.
     """
     clauses = []
     for clause in filter(han, _CLAUSE.findall(text)):
         said = zip(pronunciation.read(clause), pronunciation.pitches(clause), strict=True)
-        clauses.append("".join(spell(reading[0][0], pitches) for reading, pitches in said))
+        clauses.append("".join(spell(_broad(reading), pitches) for reading, pitches in said))
     if not clauses:
         raise SynthesiserError(f"there is nothing to say in {text!r}")
     return ", ".join(clauses)
+
+
+def _broad(reading: Reading) -> Syllable:
+    usual = reading[0][0]
+    return [way for way, cost in reading if cost <= BROAD or way == usual][-1]

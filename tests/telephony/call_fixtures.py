@@ -30,6 +30,7 @@ from ivr.caller.voice import caller_voice
 from ivr.config import Settings
 from ivr.supervisor import wait_ready
 from ivr.telephony.ami import AmiEvents
+from ivr.understanding.grammar import MANDARIN
 from store.calls import find_call, newest_calls, turns_of
 from store.database import Store
 from store.models import Call, Turn, WorkOrder
@@ -106,18 +107,19 @@ class Caller:
         self.settings: Settings = site.settings
         self.simulator = simulator
         self.store = store
-        self.voice: Callable[[str], NDArray[np.int16]] = caller_voice(site.settings)
+        self._voices: dict[str, Callable[[str], NDArray[np.int16]]] = {}
         self.placed: list[Placed] = []
 
     async def calls(
         self,
         *script: str | Say | Step,
         number: str = KNOWN_NUMBERS[0],
+        dialect: str = MANDARIN,
         leave: asyncio.Event | None = None,
     ) -> CallReport:
-        """Places a call; texts are spoken by the synthesiser."""
+        """Places a call; texts are spoken by the synthesiser, with the sounds of a dialect."""
         call_id = uuid4()
-        steps = [await self._step(step, call_id) for step in script]
+        steps = [await self._step(step, call_id, dialect) for step in script]
         placed = Placed(call_id, number, datetime.now(UTC))
         self.placed.append(placed)
         placed.report = await self.simulator.call(
@@ -125,13 +127,18 @@ class Caller:
         )
         return placed.report
 
-    async def _step(self, step: str | Say | Step, call_id: UUID) -> Step:
+    async def _step(self, step: str | Say | Step, call_id: UUID, dialect: str) -> Step:
         if isinstance(step, str):
-            return Speak(await asyncio.to_thread(self.voice, step), step)
+            return Speak(await asyncio.to_thread(self.speech, step, dialect), step)
         if isinstance(step, Say):
-            sound = await asyncio.to_thread(self.voice, step.text)
+            sound = await asyncio.to_thread(self.speech, step.text, dialect)
             return Speak(sound, step.text, step.into_ms, self._answers(call_id, step.until))
         return step
+
+    def speech(self, text: str, dialect: str = MANDARIN) -> NDArray[np.int16]:
+        if dialect not in self._voices:
+            self._voices[dialect] = caller_voice(self.settings, dialect)
+        return self._voices[dialect](text)
 
     def _answers(self, call_id: UUID, until: str) -> Callable[[], Awaitable[bool]]:
         async def understood() -> bool:

@@ -56,7 +56,7 @@ async def test_callers_reach_the_operators_when_the_agent_is_killed(
     moments = random.Random(seed)
     ages_s = sorted((moments.uniform(0.3, LONGEST_S) for _ in KNOWN_NUMBERS), reverse=True)
     for line in SCRIPT:
-        await asyncio.to_thread(caller.voice, line.text)
+        await asyncio.to_thread(caller.speech, line.text)
     leave = asyncio.Event()
 
     async with caller.queue() as queue, asyncio.TaskGroup() as group:
