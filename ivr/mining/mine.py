@@ -171,20 +171,21 @@ def hear_plan(
     heard.mkdir(parents=True, exist_ok=True)
     for saying in plan:
         path = heard / f"{saying.number:05}.npz"
-        hearing = _kept(path, saying, recogniser.version)
+        hearing = kept_hearing(path, saying, recogniser.version)
         if hearing is None:
             sound = on_the_line(read_wav(sound_of(folder, saying)), saying.number, seed)
             hypotheses = tuple(recogniser.recognise(sound, question=question))
             states = None
             if isinstance(recogniser, WhisperRecogniser):
                 states = recogniser.states(sound)
-            _keep(path, Hearing(saying, hypotheses, states), recogniser.version)
-            hearing = _kept(path, saying, recogniser.version)
+            keep_hearing(path, Hearing(saying, hypotheses, states), recogniser.version)
+            hearing = kept_hearing(path, saying, recogniser.version)
             assert hearing is not None
         yield hearing
 
 
-def _keep(path: Path, hearing: Hearing, version: str) -> None:
+def keep_hearing(path: Path, hearing: Hearing, version: str) -> None:
+    """Writes what the engine of this version heard, whole or not at all."""
     arrays: dict[str, Any] = {
         "version": np.asarray(version),
         "texts": np.asarray([h.text for h in hearing.hypotheses], str),
@@ -198,8 +199,8 @@ def _keep(path: Path, hearing: Hearing, version: str) -> None:
     os.replace(draft, path)
 
 
-def _kept(path: Path, saying: Planned, version: str) -> Hearing | None:
-    """What was heard by this very engine before."""
+def kept_hearing(path: Path, saying: Planned, version: str) -> Hearing | None:
+    """What was heard by this very engine before; None if nothing was."""
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as stored:
