@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from ivr.understanding.grammar import Sign
+
 
 @dataclass(frozen=True, slots=True)
 class Clues:
@@ -30,7 +32,7 @@ class Clues:
     """What of the phrase was not heard although the recogniser was sure of its text: the missing
     share times the probability it gave a token."""
     negated: float = 0.0
-    """1 if a negation was heard with the phrase, which has none (窗户不脏)."""
+    """1 if a negation was heard inside the phrase, which has none (血压不高)."""
     syllables: float = 0.0
     """What all syllables of the utterance say for the service against everyday talk (topics.py)."""
     pairs: float = 0.0
@@ -50,36 +52,48 @@ class Clues:
     """It is somebody else's need."""
     supposes: float = 0.0
     """It may be needed one day, or was in another time."""
+    sounded: float = 0.0
+    """1 if the recogniser told the sounds beside the words; the next two are 0 without."""
+    beyond: float = 0.0
+    """Deviations by which the service's phrases fit the sounds better than by chance."""
+    beyond_lead: float = 0.0
+    """Deviations above the next service's."""
 
 
 _WEIGHTS = Clues(
-    share=11.20,
-    strength=-0.08,
-    lead=1.61,
-    over_everyday=1.48,
-    covered=3.55,
+    share=8.45,
+    strength=0.23,
+    lead=1.41,
+    over_everyday=1.42,
+    covered=3.20,
     length=-1.88,
-    doubt=-5.55,
-    negated=-0.08,
-    syllables=0.05,
-    pairs=0.17,
-    topic_lead=0.13,
-    beside=0.18,
-    done=-1.15,
-    declines=-1.89,
-    enquires=0.38,
-    commands=-0.38,
-    others=-0.84,
-    supposes=-1.13,
+    doubt=-5.26,
+    negated=-0.33,
+    syllables=0.02,
+    pairs=0.21,
+    topic_lead=0.17,
+    beside=0.19,
+    done=-1.97,
+    declines=-2.52,
+    enquires=0.13,
+    commands=-1.00,
+    others=-1.88,
+    supposes=-1.71,
+    sounded=-1.31,
+    beyond=0.37,
+    beyond_lead=1.49,
 )
-_BIAS = -9.3
-_BY_LENGTH = 2.13
+_BIAS = -7.9
+_BY_LENGTH = 1.67
 """A long utterance takes more evidence, ..."""
-_BY_SHARE = -6.88
+_BY_SHARE = -5.75
 """... and the evidence of a phrase that was heard as a whole tells less than it weighs."""
+_BESIDE_SOUNDS = 0.39
+"""What the words tell, as a part of what they tell alone, where the sounds are known too."""
+_OF_SOUNDS = ("sounded", "beyond", "beyond_lead")
 _OUTRIGHT = 0.95
 """Share of a phrase from which on it was said, if nothing but frames was said beside it."""
-_OUTRIGHT_BONUS = 2.3
+_OUTRIGHT_BONUS = 3.0
 """我要理发, heard just so, is no chance."""
 
 
@@ -89,7 +103,8 @@ def contributions(clues: Clues) -> dict[str, float]:
         field.name: getattr(_WEIGHTS, field.name) * getattr(clues, field.name)
         for field in fields(Clues)
     }
-    outright = clues.share >= _OUTRIGHT and clues.covered >= 1
+    against = clues.negated + sum(getattr(clues, sign) for sign in Sign)
+    outright = clues.share >= _OUTRIGHT and clues.covered >= 1 and not against
     return {
         **added,
         "strength by length": _BY_LENGTH * clues.strength * clues.length,
@@ -97,6 +112,8 @@ def contributions(clues: Clues) -> dict[str, float]:
         "outright": _OUTRIGHT_BONUS if outright else 0.0,
         "bias": _BIAS,
     }
+    part = _BESIDE_SOUNDS if clues.sounded else 1.0
+    return {name: value if name in _OF_SOUNDS else part * value for name, value in told.items()}
 
 
 def of_service(clues: Clues) -> float:

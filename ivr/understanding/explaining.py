@@ -18,6 +18,7 @@ from ivr.understanding.match import (
     Weighed,
     prepared,
     understand,
+    with_sounds,
 )
 from ivr.understanding.meaning import Candidate, Meaning, State
 from ivr.understanding.pronunciation import Reading
@@ -167,14 +168,16 @@ def explain(
     heard = prepared(hypotheses)
     if not heard:
         return Explanation(meaning, ())
+    pieces = matcher.pieces(hypotheses)
+    answers = with_sounds(heard, pieces)
     if state in (State.RATING, State.SMS):
-        rating = matcher.answer(heard, Topic.RATING, ASKED)
-        act = matcher.answer(heard, Topic.ACT, UNASKED)
+        rating = matcher.answer(answers, Topic.RATING, ASKED)
+        act = matcher.answer(answers, Topic.ACT, UNASKED)
         return Explanation(meaning, tuple(heard), answers=_found(rating, act))
-    timed = matcher.when(heard, now, CLEAR if state is State.TIME else CERTAIN)
+    timed = matcher.when(answers, now, CLEAR if state is State.TIME else CERTAIN)
     strict = ASKED if state is State.CONFIRM else UNASKED
-    act = matcher.answer(heard, Topic.ACT, strict, timed.places)
-    weighed, everyday = matcher.weighed(heard, dialect)
+    act = matcher.answer(answers, Topic.ACT, strict, timed.places)
+    weighed, everyday = matcher.weighed(heard, dialect, pieces)
     reasons = [
         Reason(
             _spoken(one, heard),
@@ -189,7 +192,7 @@ def explain(
         tuple(heard),
         tuple(sorted(reasons, key=lambda reason: -reason.confidence)),
         _spoken(everyday, heard),
-        tuple(_words(one, found) for one, found in zip(heard, timed.found, strict=True)),
+        tuple(_words(one, found) for one, found in zip(answers, timed.found, strict=True)),
         _found(act),
     )
 

@@ -23,6 +23,7 @@ from ivr.understanding.heard import HeardAs
 from ivr.understanding.heard import load as load_heard
 from ivr.understanding.meaning import EMERGENCY, Candidate, Kind, Meaning, State
 from ivr.understanding.pronunciation import Pronunciation
+from ivr.understanding.sounds import Pieces, SyllableReader
 from ivr.understanding.spotting import (
     Entry,
     Likeness,
@@ -53,7 +54,7 @@ UNEXPLAINED = 0.35
 TOP = 5
 """Candidates that are told."""
 
-ACCEPT = 0.5
+ACCEPT = 0.45
 """Confidence below which a service is out of scope rather than read back."""
 EMERGENCY_ACCEPT = 0.2
 """The same for an emergency: it is only ever asked about, so a false one costs a question."""
@@ -81,10 +82,20 @@ NEGATIONS = frozenset(from_pinyin(pinyin) for pinyin in ("bu", "mei", "wu", "bie
 """不, 没, 勿 and 别 as the recogniser's Mandarin reads them."""
 NEGATIVE = frozenset("不没勿呒无弗别")
 """Characters of a phrase that deny something."""
+STORY = 3
+"""Times that a story counts as much as a phrase for what a service is spoken of with."""
 NEAR = 8
 """Syllables before and after a phrase that tell whether it is an order; stories are longer."""
 SIGN = 0.87
 """Share of a sign that must be heard."""
+TOP_HEARD = 4
+"""Services that stand out most in the sounds are candidates too, whatever was written."""
+MOST_BEYOND = 12.0
+"""Deviations above which standing out says no more."""
+STANDS_OUT = 5.0
+"""By so many deviations, what was heard tells the phrase and the dialect, not what was written."""
+BY_EAR = 0.6
+"""How much an answer found in the sounds counts beside one in the best text."""
 SPOTTED = 0.85
 """Share of a further service, or of an answer at the start of a longer sentence."""
 
@@ -117,6 +128,14 @@ def prepared(hypotheses: Sequence[Hypothesis]) -> list[Heard]:
         Heard(han(h.text)[-LONGEST:], syllables, share / sum(odds), h.score)
         for (syllables, h), share in zip(best, odds, strict=True)
     ]
+
+
+def with_sounds(heard: Sequence[Heard], pieces: Pieces | None) -> list[Heard]:
+    """What short answers and times are looked for in: the texts, and the sounds themselves."""
+    if pieces is None:
+        return list(heard)
+    weight = BY_EAR * heard[0].weight
+    return [*heard, Heard("", pieces.syllables, weight, heard[0].score)]
 
 
 def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[Entry]:
@@ -170,6 +189,11 @@ def _topics(grammar: Grammar, heard: Sequence[HeardAs]) -> Topics:
     phrases = [phrase for dialect in grammar.dialects.values() for phrase in dialect.phrases]
     listed = [(p.topic, p.code, p.text) for p in phrases]
     listed += [(one.topic, one.code, one.heard) for one in heard]
+    listed += [
+        (Topic.SERVICE, code, text)
+        for dialect in grammar.dialects.values()
+        for code, text in dialect.stories * STORY
+    ]
     for topic, code, text in listed:
         if topic is Topic.SERVICE:
             texts.setdefault(code, []).append(text)
@@ -260,12 +284,15 @@ class Weighed:
     """A phrase, and how much of it was heard."""
 
     entry: Entry
+    """What speaks most for its label in the text that was recognised."""
     weights: tuple[float, ...]
     """Of its syllables: how much each tells."""
     evidence: float
     """Of all phrases with its label."""
     share: float
     """The part of its weight that was heard, up to 1; negative when the sounds speak against it."""
+    by_ear: Entry | None = None
+    """What stands out most for the label in the sounds themselves, if it clearly does."""
 
 
 def _weighed(spotter: Spotter, ranking: _Ranking, place: int) -> Weighed:
@@ -313,6 +340,8 @@ class Matcher:
                 for word in dialect.times.get("written_date_word", {}).get("", ())
             ),
         )
+        self._likeness = likeness
+        self._reader = SyllableReader(likeness.syllables)
         self._signs = Spotter(signs, [[1.0] * len(entry.readings) for entry in signs], likeness)
         self._topics = _topics(grammar, heard)
         self._frames = {f for dialect in grammar.dialects.values() for f in dialect.frames}
@@ -322,6 +351,12 @@ class Matcher:
     def load(cls, folder: Path, learned: Path | None = None) -> Matcher:
         """Reads grammars/ and what a site has learned. Raises GrammarError naming what is wrong."""
         return cls(load(folder), load_heard(learned) if learned else ())
+
+    def pieces(self, hypotheses: Sequence[Hypothesis]) -> Pieces | None:
+        """The syllables in an utterance's sounds; None where the engine tells of words only."""
+        sounds = next((h.sounds for h in hypotheses if h.sounds is not None), None)
+        pieces = self._reader.read(sounds, LONGEST) if sounds else None
+        return pieces if pieces and pieces.syllables else None
 
     def when(self, heard: Sequence[Heard], now: datetime, clarity: float) -> Timed:
         """The time that the hypotheses agree on best, and where its words are in each."""
@@ -341,35 +376,43 @@ class Matcher:
         share = len(places[0]) / max(1, untold)
         return Timed(best[1] if best else None, tuple(words), tuple(places), share)
 
-    def services(self, heard: Sequence[Heard], dialect: str = "") -> list[Candidate]:
+    def services(
+        self, heard: Sequence[Heard], dialect: str = "", pieces: Pieces | None = None
+    ) -> list[Candidate]:
         """The services that may be meant, most likely first, with calibrated confidence."""
-        weighed, _ = self.weighed(heard, dialect)
-        candidates = [
-            Candidate(
-                one.entry.label, confidence.of_service(clues), one.entry.text, one.entry.dialect
-            )
-            for one, clues in weighed
-        ]
+        weighed, _ = self.weighed(heard, dialect, pieces)
+        candidates = []
+        for one, clues in weighed:
+            entry = one.by_ear or one.entry
+            sure = confidence.of_service(clues)
+            candidates.append(Candidate(entry.label, sure, entry.text, entry.dialect))
         return sorted(candidates, key=lambda c: -c.confidence)
 
     def weighed(
-        self, heard: Sequence[Heard], dialect: str = ""
+        self, heard: Sequence[Heard], dialect: str = "", pieces: Pieces | None = None
     ) -> tuple[list[tuple[Weighed, Clues]], Weighed]:
         """What speaks for each of the likeliest services, and for talk that orders nothing."""
         ranking = _rank(self._services, heard, whole=False, dialect=dialect)
         talk = _rank(self._everyday, heard, whole=True, dialect=dialect)
         everyday = _weighed(self._everyday, talk, 0)
-        topics = self._told(heard)
+        start, end = self._services.span(ranking.best[0], heard[0].syllables)
+        topics = self._told(heard, max(0, start - NEAR), end + NEAR)
         named = self._services.places(heard[0].syllables, SPOTTED)
         signs = self._signs.places(heard[0].syllables, SIGN)
         framed = self._framed(heard[0])
         likeliest = max(topics, key=lambda label: sum(topics[label]))
         places = list(range(min(TOP, len(ranking.labels))))
-        if likeliest not in ranking.labels[:TOP]:
-            places.append(ranking.labels.index(likeliest))
+        sounded = self._sounded(pieces) if pieces else {}
+        heard_most = sorted(sounded, key=lambda label: -sounded[label][0])
+        for label in (likeliest, *heard_most[:TOP_HEARD]):
+            if ranking.labels.index(label) not in places:
+                places.append(ranking.labels.index(label))
         weighed = []
         for place in places:
             one = _weighed(self._services, ranking, place)
+            beyond, entry = sounded.get(one.entry.label, (0.0, None))
+            if beyond >= STANDS_OUT:
+                one = replace(one, by_ear=entry)
             rival = ranking.evidence[1 if place == 0 else 0]
             syllables, pairs = topics[one.entry.label]
             clues = Clues(
@@ -385,9 +428,29 @@ class Matcher:
                 + pairs
                 - max(sum(topics[label]) for label in topics if label != one.entry.label),
                 **self._around(heard[0], ranking.best[place], named, signs, framed),
+                sounded=float(bool(sounded)),
+                beyond=min(MOST_BEYOND, beyond),
+                beyond_lead=min(
+                    MOST_BEYOND,
+                    beyond
+                    - max(
+                        (z for label, (z, _) in sounded.items() if label != one.entry.label),
+                        default=0.0,
+                    ),
+                ),
             )
             weighed.append((one, clues))
         return weighed, everyday
+
+    def _sounded(self, pieces: Pieces) -> dict[str, tuple[float, Entry]]:
+        """How far each service stands out in the sounds, and by which phrase."""
+        spotter = self._services
+        beyond = spotter.beyond_chance(self._likeness.of_pieces(pieces.misfit))
+        pooled = spotter.pool(beyond)
+        return {
+            label: (float(pooled[n]), spotter.entries[spotter.best_of(n, beyond)])
+            for n, label in enumerate(spotter.labels)
+        }
 
     def _around(
         self,
@@ -413,7 +476,7 @@ class Matcher:
             for sign in signs
             if own.isdisjoint(range(sign.start, sign.end)) and sign.start in near
         }
-        denied = not NEGATIONS.isdisjoint(heard.syllables[max(0, start - 1) : end])
+        denied = not NEGATIONS.isdisjoint(heard.syllables[start:end])
         told = self._topics.beside(heard.text[first:last], {n - first for n in own})
         return {
             "covered": len(own) / max(1, len(near) - len(passed)),
@@ -422,9 +485,11 @@ class Matcher:
             **{kind: float(kind in beside) for kind in Sign},
         }
 
-    def _told(self, heard: Sequence[Heard]) -> dict[str, tuple[float, float]]:
-        """What the syllables and the pairs of all hypotheses say for each service."""
-        found = [(one.weight, self._topics.of(one.text)) for one in heard]
+    def _told(
+        self, heard: Sequence[Heard], first: int, last: int
+    ) -> dict[str, tuple[float, float]]:
+        """What syllables [first, last) of all hypotheses and their pairs say for each service."""
+        found = [(one.weight, self._topics.of(one.text[first:last])) for one in heard]
         return {
             label: (
                 sum(weight * float(syllables[n]) for weight, (syllables, _) in found),
@@ -515,13 +580,15 @@ def understand(
     heard = prepared(hypotheses)
     if not heard:
         return Meaning(Kind.OOS)
+    pieces = matcher.pieces(hypotheses)
+    answers = with_sounds(heard, pieces)
     if state in (State.RATING, State.SMS):
-        return _rating(heard, matcher)
+        return _rating(answers, matcher)
     asked = state is State.CONFIRM
-    timed = matcher.when(heard, now, CLEAR if state is State.TIME else CERTAIN)
+    timed = matcher.when(answers, now, CLEAR if state is State.TIME else CERTAIN)
     when = timed.when
-    services = matcher.services(heard, dialect)
-    act = matcher.answer(heard, Topic.ACT, ASKED if asked else UNASKED, timed.places)
+    services = matcher.services(heard, dialect, pieces)
+    act = matcher.answer(answers, Topic.ACT, ASKED if asked else UNASKED, timed.places)
     best = services[0]
     base = Meaning(
         Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect

@@ -23,6 +23,8 @@ Scores = NDArray[np.float32]
 
 UNRELATED = 0.42
 """Distance at which a syllable says nothing for or against; below it counts for the phrase."""
+UNLIKE_NATS = 14.0
+"""The same where not a syllable was heard but its sounds: what it lacks to the one that fits."""
 MOST_AGAINST = -0.7
 """However unlike two syllables are, this is the most that one of them can count against."""
 SKIPPED = 0.55
@@ -41,9 +43,36 @@ SHARED = 0.3
 """How far phrases of one label may fall behind its best and still add to its evidence."""
 
 
+CHANCE_MEAN = np.asarray([-0.416, -0.014, 0.332, -0.482])
+CHANCE_DEVIATION = np.asarray([0.1, -0.038, 0.086, 0.127])
+"""How total weight, syllables, the logarithm of the syllables heard and 1 make up by_chance()."""
+CHANCE_SPREAD = 0.15
+"""Added to the deviation: a phrase that is never heard by chance proves nothing by a little."""
+
+
 def evidence(scores: Scores, total: Scores) -> Scores:
     """What a score says for its phrase: its full weight when all was heard, less below a third."""
     return (1 + UNHEARD) * scores - UNHEARD * total
+
+
+def by_chance(total: Scores, lengths: NDArray[np.intp], heard: int) -> tuple[Scores, Scores]:
+    """Mean and standard deviation of the scores that phrases have in talk about other things.
+
+    By the phrases' total weight and number of syllables, and the number of syllables heard; fitted
+    on spoken phrases of other services (docs/measurements.md).
+    """
+    terms = np.stack([total, lengths, np.full(len(total), math.log(heard)), np.ones(len(total))])
+    mean = CHANCE_MEAN @ terms
+    deviation = CHANCE_SPREAD + np.maximum(0.1, CHANCE_DEVIATION @ terms)
+    return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def _highest(values: Scores) -> NDArray[np.int64]:
+    """The SHORTLIST entries of the highest values, in their order."""
+    if len(values) <= SHORTLIST:
+        return np.arange(len(values))
+    ranked: NDArray[np.int64] = np.argpartition(-values, SHORTLIST)
+    return np.sort(ranked[:SHORTLIST])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +139,7 @@ class Likeness:
         self._way = np.asarray([place[way] for way, _, _ in ways])
         self._cost = np.asarray([cost for _, cost, _ in ways], dtype=np.float32)
         self._unit = np.asarray([n for _, _, n in ways])
+        self._first_way = np.flatnonzero(np.diff(self._unit, prepend=-1))
         self._columns: dict[Syllable, Scores] = {}
 
     def of(self, heard: Iterable[Syllable]) -> list[Scores]:
@@ -117,6 +147,20 @@ class Likeness:
         listed = list(heard)
         self.prepare(listed)
         return [self._columns[syllable] for syllable in listed]
+
+    @property
+    def syllables(self) -> tuple[Syllable, ...]:
+        """All syllables that any reading has."""
+        return tuple(self._syllables)
+
+    def of_pieces(self, misfit: Scores) -> Scores:
+        """The likeness of all units to each piece of an utterance, shape (pieces, units).
+
+        From how badly each of `syllables` fits it, in nats, shape (pieces, syllables).
+        """
+        ways = 1 - misfit[:, self._way] / UNLIKE_NATS - self._cost / UNRELATED
+        likeness = np.maximum.reduceat(ways, self._first_way, axis=1)
+        return np.maximum(likeness, MOST_AGAINST).astype(np.float32)
 
     def prepare(self, heard: Iterable[Syllable]) -> None:
         """Computes syllables that may be heard ahead, so that no caller waits for it."""
@@ -202,19 +246,34 @@ class Spotter:
         `share` may have been heard; where none is given, the SHORTLIST that may be heard best. The
         others' score is that of a phrase of which nothing was heard.
         """
-        scores: Scores = -self.total * SKIPPED
         if not heard:
-            return scores
+            return -self.total * SKIPPED
         likeness = np.stack(self._likeness.of(heard))
         if share is None and len(self.entries) <= SHORTLIST:
             promising = np.arange(len(self.entries))
         else:
             bound = self._bound(likeness.max(axis=0))
             if share is None:
-                ranked = np.argpartition(-evidence(bound, self.total), SHORTLIST)
-                promising = np.sort(ranked[:SHORTLIST])
+                promising = _highest(evidence(bound, self.total))
             else:
                 promising = np.flatnonzero(bound >= share * self.total)
+        return self._scores(likeness, promising)
+
+    def beyond_chance(self, likeness: Scores) -> Scores:
+        """By how much each entry fits better than it fits talk about other things.
+
+        In standard deviations of that fit, shape (entries,); `likeness` is that of all units to
+        each syllable heard, shape (syllables, units), one syllable at least.
+        """
+        mean, deviation = by_chance(self.total, self.lengths, len(likeness))
+        bound = self._bound(likeness.max(axis=0))
+        promising = _highest((bound - mean) / deviation)
+        scores: Scores = (self._scores(likeness, promising) - mean) / deviation
+        return scores
+
+    def _scores(self, likeness: Scores, promising: NDArray[np.int64]) -> Scores:
+        """The scores of some entries, longest first; the others as if nothing was heard of them."""
+        scores: Scores = -self.total * SKIPPED
         long = int(np.searchsorted(-self.lengths[promising], -LONG, side="right"))
         for chosen in (promising[:long], promising[long:]):
             if len(chosen):
