@@ -105,7 +105,7 @@ def contributions(clues: Clues) -> dict[str, float]:
     }
     against = clues.negated + sum(getattr(clues, sign) for sign in Sign)
     outright = clues.share >= _OUTRIGHT and clues.covered >= 1 and not against
-    return {
+    told = {
         **added,
         "strength by length": _BY_LENGTH * clues.strength * clues.length,
         "strength by share": _BY_SHARE * clues.strength * clues.share,
