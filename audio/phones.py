@@ -57,7 +57,7 @@ class PhoneHead:
     """The engine's name and version, and how it was trained; a single text."""
 
     def inputs(self, states: Matrix) -> Matrix:
-        """The states of each frame and its neighbours, shape (frames, (2 context + 1) dimension)."""
+        """The states of each frame and its neighbours, side by side."""
         plain = (states - self.mean) / self.scale
         around = int(self.context)
         padded = np.pad(plain, ((around, around), (0, 0)), mode="edge")
@@ -94,7 +94,9 @@ class PhoneHead:
                 arrays = {field.name: stored[field.name] for field in fields(cls)}
             except KeyError as error:
                 raise ValueError(f"{path} is no phone head: {error}") from error
-        return cls(**{
-            name: value.astype(np.float32) if value.dtype == np.float16 else value
-            for name, value in arrays.items()
-        })
+        return cls(
+            **{
+                name: value.astype(np.float32) if value.dtype == np.float16 else value
+                for name, value in arrays.items()
+            }
+        )

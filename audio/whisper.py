@@ -98,7 +98,8 @@ class WhisperRecogniser:
             sound = [h for h in found if not collapsed(h.text, encoded.seconds, question)]
             if sound and sound[0].score >= MIN_SCORE:
                 return [replace(sound[0], sounds=self._hear(samples)), *sound[1:]]
-        return []
+        sounds = self._hear(samples)
+        return [Hypothesis("", MIN_SCORE, sounds)] if sounds else []
 
     def _hear(self, samples: Samples) -> Sounds | None:
         states = self.states(samples)

@@ -54,7 +54,7 @@ from ivr.telephony import audiosocket
 from ivr.telephony.admission import Admission
 from ivr.telephony.audiosocket import FRAME_SAMPLES, Audio, Line
 from ivr.telephony.playout import Played, Playout
-from ivr.understanding.meaning import EMERGENCY, Act, Meaning, State
+from ivr.understanding.meaning import EMERGENCY, Act, Kind, Meaning, State
 from store.database import Store, StoreError
 from store.models import Next, Outcome
 from store.privacy import mask_phone
@@ -469,7 +469,8 @@ class _Call:
     async def _answer(self, job: Attempt, state: Conversation) -> Answer:
         site = self._site
         recognised = await job.result()
-        if not any(hypothesis.text for hypothesis in recognised.hypotheses):
+        written = any(hypothesis.text for hypothesis in recognised.hypotheses)
+        if not written and all(one.sounds is None for one in recognised.hypotheses):
             return Answer(recognised)
         began = time.monotonic()
         now = site.now()
@@ -477,6 +478,8 @@ class _Call:
             site.understand, recognised.hypotheses, state.question, now, state.caller.dialect
         )
         understood_s = time.monotonic() - began
+        if meaning.kind is Kind.OOS and not written:
+            return Answer(recognised)  # a noise, for all that can be told
         if sounds_unfinished(recognised.hypotheses[0].text, site.frames):
             self._listening.turn.unfinished()
         step = conversation.advance(state, Heard(meaning, now))

@@ -169,14 +169,16 @@ def explain(
     if not heard:
         return Explanation(meaning, ())
     pieces = matcher.pieces(hypotheses)
-    answers = with_sounds(heard, pieces)
     if state in (State.RATING, State.SMS):
-        rating = matcher.answer(answers, Topic.RATING, ASKED)
-        act = matcher.answer(answers, Topic.ACT, UNASKED)
+        rating = matcher.heard_answer(heard, pieces, Topic.RATING, ASKED)
+        act = matcher.answer(heard, Topic.ACT, UNASKED)
         return Explanation(meaning, tuple(heard), answers=_found(rating, act))
+    answers = with_sounds(heard, pieces)
     timed = matcher.when(answers, now, CLEAR if state is State.TIME else CERTAIN)
-    strict = ASKED if state is State.CONFIRM else UNASKED
-    act = matcher.answer(answers, Topic.ACT, strict, timed.places)
+    if state is State.CONFIRM:
+        act = matcher.heard_answer(heard, pieces, Topic.ACT, ASKED, timed.places)
+    else:
+        act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
     weighed, everyday = matcher.weighed(heard, dialect, pieces)
     reasons = [
         Reason(

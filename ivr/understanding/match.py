@@ -76,7 +76,7 @@ EXPECTED = 0.2
 """Share of what was heard of a phrase that is added when it is one of the caller's dialect."""
 ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
-ACT_ALONE, ACT_CLEAR = 0.7, 0.88
+ACT_ALONE, ACT_CLEAR = 0.6, 0.88
 """The same for an act that was not asked for, where no service and where one may be meant."""
 NEGATIONS = frozenset(from_pinyin(pinyin) for pinyin in ("bu", "mei", "wu", "bie"))
 """不, 没, 勿 and 别 as the recogniser's Mandarin reads them."""
@@ -94,8 +94,14 @@ MOST_BEYOND = 12.0
 """Deviations above which standing out says no more."""
 STANDS_OUT = 5.0
 """By so many deviations, what was heard tells the phrase and the dialect, not what was written."""
-BY_EAR = 0.6
-"""How much an answer found in the sounds counts beside one in the best text."""
+BY_EAR = 0.75
+"""Share of an answer that must be heard in the sounds where the words do not tell one."""
+CLEARLY = 0.1
+"""By how much it must fit better than any other answer."""
+YES_BY_EAR, YES_CLEARLY = 0.85, 0.2
+"""The same for a yes: a wrong one books what nobody wanted."""
+CONTRADICTED = 0.15
+"""If another answer fits the sounds so much better than the one in the words, neither counts."""
 SPOTTED = 0.85
 """Share of a further service, or of an answer at the start of a longer sentence."""
 
@@ -131,11 +137,10 @@ def prepared(hypotheses: Sequence[Hypothesis]) -> list[Heard]:
 
 
 def with_sounds(heard: Sequence[Heard], pieces: Pieces | None) -> list[Heard]:
-    """What short answers and times are looked for in: the texts, and the sounds themselves."""
+    """What times are looked for in: the texts, and the sounds themselves."""
     if pieces is None:
         return list(heard)
-    weight = BY_EAR * heard[0].weight
-    return [*heard, Heard("", pieces.syllables, weight, heard[0].score)]
+    return [*heard, Heard("", pieces.syllables, 0.5, heard[0].score if heard else -1.0)]
 
 
 def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[Entry]:
@@ -364,7 +369,11 @@ class Matcher:
         places = []
         words = []
         for one in heard:
-            found = self._times.find(one.text, one.syllables, clarity)
+            found = [
+                word
+                for word in self._times.find(one.text, one.syllables, clarity)
+                if word.written or self._answered(one.text).isdisjoint(range(word.start, word.end))
+            ]
             words.append(tuple(found))
             when = to_when(found, now, asked=clarity == CLEAR)
             named = {n for f in found for n in range(f.start, f.end)} if when else set()
@@ -375,6 +384,17 @@ class Matcher:
         untold = len(heard[0].syllables) - len(self._framed(heard[0]) - places[0])
         share = len(places[0]) / max(1, untold)
         return Timed(best[1] if best else None, tuple(words), tuple(places), share)
+
+    def _answered(self, text: str) -> set[int]:
+        """Positions of answers that stand in a text just so: no time only sounds like them."""
+        answers = {self._acts.entries[index].text for index in self._acts.written(text)}
+        return {
+            position
+            for answer in answers
+            if len(answer) > 1
+            for start in (text.find(answer),)
+            for position in range(start, start + len(answer))
+        }
 
     def services(
         self, heard: Sequence[Heard], dialect: str = "", pieces: Pieces | None = None
@@ -405,7 +425,7 @@ class Matcher:
         sounded = self._sounded(pieces) if pieces else {}
         heard_most = sorted(sounded, key=lambda label: -sounded[label][0])
         for label in (likeliest, *heard_most[:TOP_HEARD]):
-            if ranking.labels.index(label) not in places:
+            if label in ranking.labels and ranking.labels.index(label) not in places:
                 places.append(ranking.labels.index(label))
         weighed = []
         for place in places:
@@ -542,6 +562,44 @@ class Matcher:
                     found[entry.label] = Candidate(entry.label, share, entry.text, entry.dialect)
         return max(found.values(), key=lambda c: c.confidence, default=Candidate("", 0.0))
 
+    def by_ear(self, pieces: Pieces, topic: Topic, strict: float) -> list[Candidate]:
+        """The acts or ratings by how well they fit the sounds, best first; see `answer`."""
+        spotter = self._acts if topic is Topic.ACT else self._ratings
+        shares = spotter.shares(self._likeness.of_pieces(pieces.misfit))
+        left = np.maximum(len(pieces.syllables) - spotter.lengths, 0)
+        values = (shares - strict * left / spotter.lengths).astype(np.float32)
+        best = [spotter.best_of(label, values) for label in range(len(spotter.labels))]
+        found = [
+            Candidate(entry.label, min(1.0, float(values[n])), entry.text, entry.dialect)
+            for n in best
+            for entry in [spotter.entries[n]]
+        ]
+        return sorted(found, key=lambda candidate: -candidate.confidence)
+
+    def heard_answer(
+        self,
+        heard: Sequence[Heard],
+        pieces: Pieces | None,
+        topic: Topic,
+        strict: float,
+        timed: Sequence[frozenset[int]] = (),
+    ) -> Candidate:
+        """The act or rating in the words, if the sounds do not contradict; else that in the sounds.
+
+        For answers to a question that asks for them: elsewhere, sounds alone tell too little.
+        """
+        told = self.answer(heard, topic, strict, timed) if heard else Candidate("", 0.0)
+        if pieces is None:
+            return told
+        first, second, *_ = by_ear = self.by_ear(pieces, topic, strict)
+        if told.confidence >= ACT_HEARD:
+            same = next(c.confidence for c in by_ear if c.code == told.code)
+            contradicted = first.confidence - same >= CONTRADICTED and first.confidence >= BY_EAR
+            return Candidate("", 0.0) if contradicted else told
+        share, lead = (YES_BY_EAR, YES_CLEARLY) if first.code == "yes" else (BY_EAR, CLEARLY)
+        clear = first.confidence >= share and first.confidence - second.confidence >= lead
+        return first if clear else told
+
     def need(self, text: str, now: datetime) -> str:
         """What may name the need in an utterance: without the frames and the time around it."""
         heard = prepared([Hypothesis(text, 0.0)])
@@ -578,17 +636,19 @@ def understand(
     Hypotheses come best first; none, or none with a character in it, is out of scope.
     """
     heard = prepared(hypotheses)
-    if not heard:
-        return Meaning(Kind.OOS)
     pieces = matcher.pieces(hypotheses)
-    answers = with_sounds(heard, pieces)
-    if state in (State.RATING, State.SMS):
-        return _rating(answers, matcher)
+    if state in (State.RATING, State.SMS) and (heard or pieces):
+        return _rating(heard, pieces, matcher)
+    if not heard:
+        return _without_words(pieces, matcher) if pieces and state is State.CONFIRM else _NOTHING
     asked = state is State.CONFIRM
-    timed = matcher.when(answers, now, CLEAR if state is State.TIME else CERTAIN)
+    timed = matcher.when(with_sounds(heard, pieces), now, CLEAR if state is State.TIME else CERTAIN)
     when = timed.when
     services = matcher.services(heard, dialect, pieces)
-    act = matcher.answer(answers, Topic.ACT, ASKED if asked else UNASKED, timed.places)
+    if asked:
+        act = matcher.heard_answer(heard, pieces, Topic.ACT, ASKED, timed.places)
+    else:
+        act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
     best = services[0]
     base = Meaning(
         Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect
@@ -626,10 +686,21 @@ def understand(
     return base
 
 
-def _rating(heard: Sequence[Heard], matcher: Matcher) -> Meaning:
-    rating = matcher.answer(heard, Topic.RATING, ASKED)
-    act = matcher.answer(heard, Topic.ACT, UNASKED)
-    base = Meaning(Kind.OOS, text=heard[0].text)
+_NOTHING = Meaning(Kind.OOS)
+
+
+def _without_words(pieces: Pieces, matcher: Matcher) -> Meaning:
+    """An answer to a yes-or-no question of which the recogniser could write nothing."""
+    act = matcher.heard_answer((), pieces, Topic.ACT, ASKED)
+    if act.confidence < ACT_HEARD:
+        return _NOTHING
+    return Meaning(Kind.ACT, code=act.code, confidence=act.confidence, dialect=act.dialect)
+
+
+def _rating(heard: Sequence[Heard], pieces: Pieces | None, matcher: Matcher) -> Meaning:
+    rating = matcher.heard_answer(heard, pieces, Topic.RATING, ASKED)
+    act = matcher.answer(heard, Topic.ACT, UNASKED) if heard else Candidate("", 0.0)
+    base = Meaning(Kind.OOS, text=heard[0].text if heard else "")
     if rating.confidence >= ACT_HEARD and (act.code in BARE or rating.confidence >= act.confidence):
         return replace(
             base,

@@ -271,6 +271,14 @@ class Spotter:
         scores: Scores = (self._scores(likeness, promising) - mean) / deviation
         return scores
 
+    def shares(self, likeness: Scores) -> Scores:
+        """The share of each entry's weight that was heard, shape (entries,); negative if nothing.
+
+        `likeness` is that of all units to each syllable heard, shape (syllables, units).
+        """
+        everything = np.arange(len(self.entries))
+        return np.asarray(self._scores(likeness, everything) / self.total, np.float32)
+
     def _scores(self, likeness: Scores, promising: NDArray[np.int64]) -> Scores:
         """The scores of some entries, longest first; the others as if nothing was heard of them."""
         scores: Scores = -self.total * SKIPPED

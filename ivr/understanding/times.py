@@ -77,6 +77,8 @@ class Found:
     start: int
     end: int
     """Syllables [start, end) of the utterance."""
+    written: bool
+    """Whether its very characters were recognised."""
 
 
 def _pronunciations(grammar: Grammar) -> Iterator[tuple[Dialect, Pronunciation]]:
@@ -147,7 +149,7 @@ class TimeSpotter:
             fields.add(kind)
             taken.append(
                 Found(entry.label, float(scores[index]), float(shares[index]), entry.dialect,
-                      start, end)
+                      start, end, int(index) in written)
             )  # fmt: skip
         return taken
 
