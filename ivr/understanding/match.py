@@ -25,6 +25,7 @@ from ivr.understanding.meaning import EMERGENCY, Candidate, Kind, Meaning, State
 from ivr.understanding.pronunciation import Pronunciation
 from ivr.understanding.sounds import Pieces, SyllableReader
 from ivr.understanding.spotting import (
+    SHORTLIST,
     Entry,
     Likeness,
     Place,
@@ -51,12 +52,14 @@ FLOORS = {Topic.SERVICE: 0.12, Topic.ACT: 0.4, Topic.RATING: 0.4, Topic.EVERYDAY
 """The least weight of a syllable: in short answers every syllable matters."""
 UNEXPLAINED = 0.35
 """What each syllable takes from everyday talk that its phrase does not explain."""
+TALK = 400
+"""Everyday sentences that are aligned in full: only the best of them matters."""
 TOP = 5
 """Candidates that are told."""
 
 ACCEPT = 0.45
 """Confidence below which a service is out of scope rather than read back."""
-EMERGENCY_ACCEPT = 0.2
+EMERGENCY_ACCEPT = 0.15
 """The same for an emergency: it is only ever asked about, so a false one costs a question."""
 PARTLY = 0.6
 """Share of an answer that must be heard for it to be looked at."""
@@ -243,7 +246,7 @@ def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool, dialect: str = 
     """
     found = []
     for one in heard:
-        scores = spotter.spot(one.syllables)
+        scores = spotter.spot(one.syllables, most=TALK if whole else SHORTLIST)
         if whole:
             extra = np.maximum(len(one.syllables) - spotter.lengths, 0)
             scores = scores - UNEXPLAINED * extra.astype(np.float32)
@@ -422,7 +425,9 @@ class Matcher:
         framed = self._framed(heard[0])
         likeliest = max(topics, key=lambda label: sum(topics[label]))
         places = list(range(min(TOP, len(ranking.labels))))
-        sounded = self._sounded(pieces) if pieces else {}
+        alike = self._likeness.of_pieces(pieces.misfit) if pieces else None
+        sounded = self._sounded(alike) if alike is not None else {}
+        idle = 0.0 if alike is None else float(self._everyday.beyond_chance(alike).max())
         heard_most = sorted(sounded, key=lambda label: -sounded[label][0])
         for label in (likeliest, *heard_most[:TOP_HEARD]):
             if label in ranking.labels and ranking.labels.index(label) not in places:
@@ -458,14 +463,15 @@ class Matcher:
                         default=0.0,
                     ),
                 ),
+                beyond_talk=idle,
             )
             weighed.append((one, clues))
         return weighed, everyday
 
-    def _sounded(self, pieces: Pieces) -> dict[str, tuple[float, Entry]]:
+    def _sounded(self, alike: Scores) -> dict[str, tuple[float, Entry]]:
         """How far each service stands out in the sounds, and by which phrase."""
         spotter = self._services
-        beyond = spotter.beyond_chance(self._likeness.of_pieces(pieces.misfit))
+        beyond = spotter.beyond_chance(alike)
         pooled = spotter.pool(beyond)
         return {
             label: (float(pooled[n]), spotter.entries[spotter.best_of(n, beyond)])
@@ -600,6 +606,14 @@ class Matcher:
         clear = first.confidence >= share and first.confidence - second.confidence >= lead
         return first if clear else told
 
+    def wish(self, pieces: Pieces) -> Candidate | None:
+        """An act that nobody asked for, if the sounds tell it clearly and are little else."""
+        first, second, *_ = self.by_ear(pieces, Topic.ACT, UNASKED)
+        clear = first.confidence - second.confidence >= YES_CLEARLY
+        return (
+            first if clear and first.confidence >= YES_BY_EAR and first.code not in BARE else None
+        )
+
     def need(self, text: str, now: datetime) -> str:
         """What may name the need in an utterance: without the frames and the time around it."""
         heard = prepared([Hypothesis(text, 0.0)])
@@ -649,6 +663,8 @@ def understand(
         act = matcher.heard_answer(heard, pieces, Topic.ACT, ASKED, timed.places)
     else:
         act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
+        if pieces and max(act.confidence, services[0].confidence) < ACCEPT:
+            act = matcher.wish(pieces) or act
     best = services[0]
     base = Meaning(
         Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect

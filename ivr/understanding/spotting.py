@@ -67,12 +67,12 @@ def by_chance(total: Scores, lengths: NDArray[np.intp], heard: int) -> tuple[Sco
     return mean.astype(np.float32), deviation.astype(np.float32)
 
 
-def _highest(values: Scores) -> NDArray[np.int64]:
-    """The SHORTLIST entries of the highest values, in their order."""
-    if len(values) <= SHORTLIST:
+def _highest(values: Scores, most: int = SHORTLIST) -> NDArray[np.int64]:
+    """The `most` entries of the highest values, in their order."""
+    if len(values) <= most:
         return np.arange(len(values))
-    ranked: NDArray[np.int64] = np.argpartition(-values, SHORTLIST)
-    return np.sort(ranked[:SHORTLIST])
+    ranked: NDArray[np.int64] = np.argpartition(-values, most)
+    return np.sort(ranked[:most])
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,22 +239,24 @@ class Spotter:
                 taken.append(Place(int(index), float(shares[index]), start, end))
         return taken
 
-    def spot(self, heard: Sequence[Syllable], share: float | None = None) -> Scores:
+    def spot(
+        self, heard: Sequence[Syllable], share: float | None = None, most: int = SHORTLIST
+    ) -> Scores:
         """The score of every entry against one utterance, shape (entries,).
 
         A perfect hearing scores the entry's total weight. Aligned are the entries of which at least
-        `share` may have been heard; where none is given, the SHORTLIST that may be heard best. The
+        `share` may have been heard; where none is given, the `most` that may be heard best. The
         others' score is that of a phrase of which nothing was heard.
         """
         if not heard:
             return -self.total * SKIPPED
         likeness = np.stack(self._likeness.of(heard))
-        if share is None and len(self.entries) <= SHORTLIST:
+        if share is None and len(self.entries) <= most:
             promising = np.arange(len(self.entries))
         else:
             bound = self._bound(likeness.max(axis=0))
             if share is None:
-                promising = _highest(evidence(bound, self.total))
+                promising = _highest(evidence(bound, self.total), most)
             else:
                 promising = np.flatnonzero(bound >= share * self.total)
         return self._scores(likeness, promising)
