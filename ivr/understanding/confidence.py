@@ -52,12 +52,16 @@ class Clues:
     """It is somebody else's need."""
     supposes: float = 0.0
     """It may be needed one day, or was in another time."""
+    written: float = 0.0
+    """1 if a phrase of the service stands in the best text character by character."""
     sounded: float = 0.0
-    """1 if the recogniser told the sounds beside the words; the next two are 0 without."""
+    """1 if the recogniser told the sounds beside the words; what follows is 0 without."""
     beyond: float = 0.0
     """Deviations by which the service's phrases fit the sounds better than by chance."""
     beyond_lead: float = 0.0
     """Deviations above the next service's."""
+    beyond_talk: float = 0.0
+    """Deviations by which talk that orders nothing fits the sounds better than by chance."""
 
 
 _WEIGHTS = Clues(
@@ -79,20 +83,24 @@ _WEIGHTS = Clues(
     commands=-1.00,
     others=-1.88,
     supposes=-1.71,
-    sounded=-1.31,
-    beyond=0.37,
-    beyond_lead=1.49,
+    written=0.0,
+    sounded=-0.17,
+    beyond=0.55,
+    beyond_lead=1.42,
+    beyond_talk=-0.72,
 )
 _BIAS = -7.9
 _BY_LENGTH = 1.67
 """A long utterance takes more evidence, ..."""
 _BY_SHARE = -5.75
 """... and the evidence of a phrase that was heard as a whole tells less than it weighs."""
-_BESIDE_SOUNDS = 0.39
+_BESIDE_SOUNDS = 0.285
 """What the words tell, as a part of what they tell alone, where the sounds are known too."""
-_OF_SOUNDS = ("sounded", "beyond", "beyond_lead")
+_OF_SOUNDS = ("sounded", "beyond", "beyond_lead", "beyond_talk")
 _OUTRIGHT = 0.95
 """Share of a phrase from which on it was said, if nothing but frames was said beside it."""
+_MOSTLY = 0.75
+"""Share of the utterance, frames aside, that it must explain if its very characters stand there."""
 _OUTRIGHT_BONUS = 3.0
 """我要理发, heard just so, is no chance."""
 
@@ -104,7 +112,8 @@ def contributions(clues: Clues) -> dict[str, float]:
         for field in fields(Clues)
     }
     against = clues.negated + sum(getattr(clues, sign) for sign in Sign)
-    outright = clues.share >= _OUTRIGHT and clues.covered >= 1 and not against
+    whole = clues.share >= _OUTRIGHT and clues.covered >= 1
+    outright = (whole or (clues.written and clues.covered >= _MOSTLY)) and not against
     told = {
         **added,
         "strength by length": _BY_LENGTH * clues.strength * clues.length,
@@ -112,8 +121,12 @@ def contributions(clues: Clues) -> dict[str, float]:
         "outright": _OUTRIGHT_BONUS if outright else 0.0,
         "bias": _BIAS,
     }
-    part = _BESIDE_SOUNDS if clues.sounded else 1.0
-    return {name: value if name in _OF_SOUNDS else part * value for name, value in told.items()}
+    if outright or not clues.sounded:  # what was said in so many words needs no other witness
+        return {name: value for name, value in told.items() if name not in _OF_SOUNDS}
+    return {
+        name: value if name in _OF_SOUNDS else _BESIDE_SOUNDS * value
+        for name, value in told.items()
+    }
 
 
 def of_service(clues: Clues) -> float:

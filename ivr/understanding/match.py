@@ -425,6 +425,8 @@ class Matcher:
         framed = self._framed(heard[0])
         likeliest = max(topics, key=lambda label: sum(topics[label]))
         places = list(range(min(TOP, len(ranking.labels))))
+        spotter = self._services
+        written = {spotter.entries[n].label for n in spotter.written(heard[0].text)}
         alike = self._likeness.of_pieces(pieces.misfit) if pieces else None
         sounded = self._sounded(alike) if alike is not None else {}
         idle = 0.0 if alike is None else float(self._everyday.beyond_chance(alike).max())
@@ -453,6 +455,7 @@ class Matcher:
                 + pairs
                 - max(sum(topics[label]) for label in topics if label != one.entry.label),
                 **self._around(heard[0], ranking.best[place], named, signs, framed),
+                written=float(one.entry.label in written),
                 sounded=float(bool(sounded)),
                 beyond=min(MOST_BEYOND, beyond),
                 beyond_lead=min(
