@@ -113,7 +113,8 @@ def contributions(clues: Clues) -> dict[str, float]:
     }
     against = clues.negated + sum(getattr(clues, sign) for sign in Sign)
     whole = clues.share >= _OUTRIGHT and clues.covered >= 1
-    outright = (whole or (clues.written and clues.covered >= _MOSTLY)) and not against
+    stands = clues.sounded and clues.written and clues.covered >= _MOSTLY
+    outright = (whole or stands) and not against
     told = {
         **added,
         "strength by length": _BY_LENGTH * clues.strength * clues.length,
