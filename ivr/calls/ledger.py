@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -210,7 +210,8 @@ class Ledger:
 
 
 def _hypotheses(recognised: Recognised) -> list[dict[str, object]]:
-    return [asdict(hypothesis) for hypothesis in recognised.hypotheses]
+    """Without the sounds: they are of use only while the call is understood, and large."""
+    return [{"text": one.text, "score": one.score} for one in recognised.hypotheses]
 
 
 def _plain(meaning: Meaning) -> dict[str, object]:

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
+from audio.phones import Sounds
 from audio.recogniser import Hypothesis, Samples
 from audio.synthesiser import Speech, SynthesiserError
 from ivr.calls.call import Site, answer_call
@@ -92,7 +93,8 @@ class Ears:
         if spectrum.max(initial=0) < 50:
             return []
         hz = spectrum.argmax() * 8000 / len(samples)
-        return [Hypothesis(min(SENTENCES, key=lambda s: abs(pitch(s) - hz)), -0.1)]
+        said = min(SENTENCES, key=lambda s: abs(pitch(s) - hz))
+        return [Hypothesis(said, -0.1, Sounds(("_",), np.zeros((1, 1), np.float32)))]
 
 
 class Vad:
