@@ -1,0 +1,117 @@
+"""What is understood from the sounds of an utterance, where the words written down are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from audio.phones import SILENCE, PhoneHead, Sounds
+from audio.recogniser import Hypothesis
+from ivr.understanding.match import Matcher, understand
+from ivr.understanding.meaning import Kind, Meaning, State
+from ivr.understanding.sounds import SyllableReader
+from ivr.understanding.syllables import Syllable
+
+NOW = datetime(2026, 11, 22, 10, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
+FRAMES_A_PHONE = 4
+UNLIKELY = -8.0
+
+
+def sounds_of(syllables: Sequence[Syllable], also: Sequence[Syllable] = ()) -> Sounds:
+    """The sounds of somebody who speaks these syllables without any doubt."""
+    inventory = (SILENCE, *sorted({p for syllable in (*syllables, *also) for p in syllable}))
+    spoken = [SILENCE, *(phone for syllable in syllables for phone in syllable), SILENCE]
+    log_probs = np.full((len(spoken) * FRAMES_A_PHONE, len(inventory)), UNLIKELY, np.float32)
+    for place, phone in enumerate(spoken):
+        start = place * FRAMES_A_PHONE
+        log_probs[start : start + FRAMES_A_PHONE, inventory.index(phone)] = 0.0
+    return Sounds(inventory, log_probs)
+
+
+@pytest.fixture
+def says(matcher: Matcher) -> Callable[..., Meaning]:
+    """Understands a text that was written down and a dialect text whose sounds were heard."""
+
+    def understood(written: str, spoken: str, dialect: str, state: State) -> Meaning:
+        read = matcher.grammar.dialects[dialect].pronunciation.read(spoken)
+        sounds = sounds_of([reading[0][0] for reading in read])
+        return understand([Hypothesis(written, -0.9, sounds)], state, matcher, NOW)
+
+    return understood
+
+
+def test_utterance_is_divided_into_the_syllables_that_were_spoken() -> None:
+    spoken = [("d", "a"), ("i", "o", "ʔ"), ("t͡s", "ɛ")]
+    others = [("t", "ʰ"), ("a",), ("o", "ʔ"), ("d", "ɛ")]
+    pieces = SyllableReader([*others, *spoken]).read(sounds_of(spoken, others), 60)
+    assert list(pieces.syllables) == spoken
+    assert pieces.misfit.shape == (3, 7)
+    assert pieces.misfit[0].argmin() == 4
+    assert pieces.misfit.min() == 0
+
+
+def test_only_the_end_of_a_long_story_is_kept() -> None:
+    spoken = [("d", "a"), ("t͡s", "ɛ")] * 5
+    pieces = SyllableReader(spoken[:2]).read(sounds_of(spoken), 4)
+    assert len(pieces.syllables) == 4
+
+
+def test_silence_has_no_syllables(matcher: Matcher) -> None:
+    silence = Sounds((SILENCE, "a"), np.tile(np.array([0, UNLIKELY], np.float32), (20, 1)))
+    assert matcher.pieces([Hypothesis("", -1.6, silence)]) is None
+
+
+def test_suzhou_service_is_understood_though_the_words_are_nonsense(
+    says: Callable[..., Meaning],
+) -> None:
+    meaning = says("一段午可骂饼", "陪我去看毛病", "suzhou", State.OPEN)
+    assert (meaning.kind, meaning.code) == (Kind.SERVICE, "hospital_escort")
+    assert meaning.dialect == "suzhou"
+
+
+def test_no_in_the_sounds_keeps_a_misheard_yes_from_booking(says: Callable[..., Meaning]) -> None:
+    meaning = says("是的", "勿对勿对", "suzhou", State.CONFIRM)
+    assert (meaning.kind, meaning.code) != (Kind.ACT, "yes")
+
+
+def test_short_answer_counts_though_nothing_could_be_written(says: Callable[..., Meaning]) -> None:
+    meaning = says("", "勿要", "suzhou", State.CONFIRM)
+    assert (meaning.kind, meaning.code) == (Kind.ACT, "no")
+
+
+def test_nothing_is_ordered_from_sounds_alone(says: Callable[..., Meaning]) -> None:
+    assert says("", "陪我去看毛病", "suzhou", State.OPEN).kind is Kind.OOS
+
+
+def test_phone_head_is_the_same_after_it_was_stored(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    head = PhoneHead(
+        phones=np.array([SILENCE, "a", "t͡s"]),
+        mean=np.zeros(8, np.float32),
+        scale=np.ones(8, np.float32),
+        context=np.asarray(1),
+        hidden_weights=chance.normal(size=(24, 5)).astype(np.float32),
+        hidden_bias=np.zeros(5, np.float32),
+        weights=chance.normal(size=(5, 3)).astype(np.float32),
+        bias=np.zeros(3, np.float32),
+        log_prior=np.log(np.array([0.5, 0.3, 0.2], np.float32)),
+        about=np.array("a test"),
+    )
+    path = tmp_path / "model.npz"
+    head.save(path)
+    states = chance.normal(size=(30, 8)).astype(np.float32)
+    before, after = head.hear(states), PhoneHead.load(path).hear(states)
+    assert before.phones == after.phones == (SILENCE, "a", "t͡s")
+    assert np.allclose(before.log_probs, after.log_probs, atol=0.1)
+
+
+def test_file_that_is_no_phone_head_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    np.savez(path, weights=np.zeros(3))
+    with pytest.raises(ValueError, match="no phone head"):
+        PhoneHead.load(path)
