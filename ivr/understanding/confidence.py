@@ -52,8 +52,11 @@ class Clues:
     """It is somebody else's need."""
     supposes: float = 0.0
     """It may be needed one day, or was in another time."""
+    expected: float = 0.0
+    """1 if the caller is known to speak the dialect of the phrase."""
     written: float = 0.0
-    """1 if a phrase of the service stands in the best text character by character."""
+    """Share of the utterance, frames and times aside, that the service's phrases explain, if one of
+    them stands in the best text character by character."""
     sounded: float = 0.0
     """1 if the recogniser told the sounds beside the words; what follows is 0 without."""
     beyond: float = 0.0
@@ -83,6 +86,7 @@ _WEIGHTS = Clues(
     commands=-1.00,
     others=-1.88,
     supposes=-1.71,
+    expected=1.2,
     written=0.0,
     sounded=-0.17,
     beyond=0.55,
@@ -100,9 +104,11 @@ _OF_SOUNDS = ("sounded", "beyond", "beyond_lead", "beyond_talk")
 _OUTRIGHT = 0.95
 """Share of a phrase from which on it was said, if nothing but frames was said beside it."""
 _MOSTLY = 0.75
-"""Share of the utterance, frames aside, that it must explain if its very characters stand there."""
+"""The least of `written` for it to have been said."""
 _OUTRIGHT_BONUS = 3.0
 """我要理发, heard just so, is no chance."""
+_STANDS_BONUS = 6.0
+"""明天上午洗澡, written just so, is less of one: whatever its other words sound like."""
 
 
 def contributions(clues: Clues) -> dict[str, float]:
@@ -113,16 +119,18 @@ def contributions(clues: Clues) -> dict[str, float]:
     }
     against = clues.negated + sum(getattr(clues, sign) for sign in Sign)
     whole = clues.share >= _OUTRIGHT and clues.covered >= 1
-    stands = clues.sounded and clues.written and clues.covered >= _MOSTLY
-    outright = (whole or stands) and not against
+    stands = clues.sounded and clues.written >= _MOSTLY and not against
+    outright = whole and not against
     told = {
         **added,
         "strength by length": _BY_LENGTH * clues.strength * clues.length,
         "strength by share": _BY_SHARE * clues.strength * clues.share,
-        "outright": _OUTRIGHT_BONUS if outright else 0.0,
+        "outright": _STANDS_BONUS if stands else _OUTRIGHT_BONUS if outright else 0.0,
         "bias": _BIAS,
     }
-    if outright or not clues.sounded:  # what was said in so many words needs no other witness
+    if (
+        stands or outright or not clues.sounded
+    ):  # what was said in so many words needs no other witness
         return {name: value for name, value in told.items() if name not in _OF_SOUNDS}
     return {
         name: value if name in _OF_SOUNDS else _BESIDE_SOUNDS * value

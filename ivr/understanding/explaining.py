@@ -179,7 +179,7 @@ def explain(
         act = matcher.heard_answer(heard, pieces, Topic.ACT, ASKED, timed.places)
     else:
         act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
-    weighed, everyday = matcher.weighed(heard, dialect, pieces)
+    weighed, everyday = matcher.weighed(heard, dialect, pieces, timed.places[0])
     reasons = [
         Reason(
             _spoken(one, heard),

@@ -400,10 +400,17 @@ class Matcher:
         }
 
     def services(
-        self, heard: Sequence[Heard], dialect: str = "", pieces: Pieces | None = None
+        self,
+        heard: Sequence[Heard],
+        dialect: str = "",
+        pieces: Pieces | None = None,
+        times: Set[int] = frozenset(),
     ) -> list[Candidate]:
-        """The services that may be meant, most likely first, with calibrated confidence."""
-        weighed, _ = self.weighed(heard, dialect, pieces)
+        """The services that may be meant, most likely first, with calibrated confidence.
+
+        `times` are the syllables of the best text that tell a time.
+        """
+        weighed, _ = self.weighed(heard, dialect, pieces, times)
         candidates = []
         for one, clues in weighed:
             entry = one.by_ear or one.entry
@@ -412,7 +419,11 @@ class Matcher:
         return sorted(candidates, key=lambda c: -c.confidence)
 
     def weighed(
-        self, heard: Sequence[Heard], dialect: str = "", pieces: Pieces | None = None
+        self,
+        heard: Sequence[Heard],
+        dialect: str = "",
+        pieces: Pieces | None = None,
+        times: Set[int] = frozenset(),
     ) -> tuple[list[tuple[Weighed, Clues]], Weighed]:
         """What speaks for each of the likeliest services, and for talk that orders nothing."""
         ranking = _rank(self._services, heard, whole=False, dialect=dialect)
@@ -454,8 +465,15 @@ class Matcher:
                 topic_lead=syllables
                 + pairs
                 - max(sum(topics[label]) for label in topics if label != one.entry.label),
-                **self._around(heard[0], ranking.best[place], named, signs, framed),
-                written=float(one.entry.label in written),
+                **self._around(
+                    heard[0],
+                    ranking.best[place],
+                    named,
+                    signs,
+                    framed,
+                    times if one.entry.label in written else None,
+                ),
+                expected=float(bool(dialect) and (one.by_ear or one.entry).dialect == dialect),
                 sounded=float(bool(sounded)),
                 beyond=min(MOST_BEYOND, beyond),
                 beyond_lead=min(
@@ -488,8 +506,13 @@ class Matcher:
         named: Sequence[Place],
         signs: Sequence[Place],
         framed: Set[int],
+        times: Set[int] | None,
     ) -> dict[str, float]:
-        """The clues that lie in what was said near a phrase, by their names."""
+        """The clues that lie in what was said near a phrase, by their names.
+
+        `times` are the syllables that tell a time; None for a service of which no phrase stands in
+        the text.
+        """
         entry = self._services.entries[index]
         start, end = self._services.span(index, heard.syllables)
         first, last = max(0, start - NEAR), min(len(heard.syllables), end + NEAR)
@@ -509,6 +532,9 @@ class Matcher:
         told = self._topics.beside(heard.text[first:last], {n - first for n in own})
         return {
             "covered": len(own) / max(1, len(near) - len(passed)),
+            "written": 0.0
+            if times is None
+            else len(own) / max(1, len(near) - len(passed | (near & times - own))),
             "negated": float(denied and NEGATIVE.isdisjoint(entry.text)),
             "beside": min(5.0, max(-10.0, told)),
             **{kind: float(kind in beside) for kind in Sign},
@@ -661,7 +687,7 @@ def understand(
     asked = state is State.CONFIRM
     timed = matcher.when(with_sounds(heard, pieces), now, CLEAR if state is State.TIME else CERTAIN)
     when = timed.when
-    services = matcher.services(heard, dialect, pieces)
+    services = matcher.services(heard, dialect, pieces, timed.places[0])
     if asked:
         act = matcher.heard_answer(heard, pieces, Topic.ACT, ASKED, timed.places)
     else:
