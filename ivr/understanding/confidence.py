@@ -103,7 +103,7 @@ _BESIDE_SOUNDS = 0.285
 _OF_SOUNDS = ("sounded", "beyond", "beyond_lead", "beyond_talk")
 _OUTRIGHT = 0.95
 """Share of a phrase from which on it was said, if nothing but frames was said beside it."""
-_MOSTLY = 0.75
+_MOSTLY = 0.5
 """The least of `written` for it to have been said."""
 _OUTRIGHT_BONUS = 3.0
 """我要理发, heard just so, is no chance."""
@@ -130,7 +130,7 @@ def contributions(clues: Clues) -> dict[str, float]:
     }
     if (
         stands or outright or not clues.sounded
-    ):  # what was said in so many words needs no other witness
+    ):  # what stands in the text in so many words needs no other witness
         return {name: value for name, value in told.items() if name not in _OF_SOUNDS}
     return {
         name: value if name in _OF_SOUNDS else _BESIDE_SOUNDS * value
