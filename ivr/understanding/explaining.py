@@ -9,23 +9,13 @@ from datetime import datetime
 from audio.recogniser import Hypothesis
 from ivr.understanding import confidence
 from ivr.understanding.confidence import Clues
-from ivr.understanding.grammar import Topic
-from ivr.understanding.match import (
-    ASKED,
-    UNASKED,
-    Heard,
-    Matcher,
-    Weighed,
-    prepared,
-    understand,
-    with_sounds,
-)
+from ivr.understanding.match import Heard, Matcher, Weighed, decide, search
 from ivr.understanding.meaning import Candidate, Meaning, State
 from ivr.understanding.pronunciation import Reading
 from ivr.understanding.similarity import syllable_distances
 from ivr.understanding.spotting import INSERTED, MOST_AGAINST, SKIPPED, UNRELATED
 from ivr.understanding.syllables import Syllable
-from ivr.understanding.times import CERTAIN, CLEAR, Found
+from ivr.understanding.times import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,22 +154,9 @@ def explain(
     dialect: str = "",
 ) -> Explanation:
     """What `understand` makes of the same arguments, with its reasons."""
-    meaning = understand(hypotheses, state, matcher, now, dialect)
-    heard = prepared(hypotheses)
-    if not heard:
-        return Explanation(meaning, ())
-    pieces = matcher.pieces(hypotheses)
-    if state in (State.RATING, State.SMS):
-        rating = matcher.heard_answer(heard, pieces, Topic.RATING, ASKED)
-        act = matcher.answer(heard, Topic.ACT, UNASKED)
-        return Explanation(meaning, tuple(heard), answers=_found(rating, act))
-    answers = with_sounds(heard, pieces)
-    timed = matcher.when(answers, now, CLEAR if state is State.TIME else CERTAIN)
-    if state is State.CONFIRM:
-        act = matcher.heard_answer(heard, pieces, Topic.ACT, ASKED, timed.places)
-    else:
-        act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
-    weighed, everyday = matcher.weighed(heard, dialect, pieces, timed.places[0])
+    found = search(hypotheses, state, matcher, now, dialect)
+    meaning = decide(found, state, matcher)
+    heard = found.heard
     reasons = [
         Reason(
             _spoken(one, heard),
@@ -187,24 +164,23 @@ def explain(
             clues,
             confidence.contributions(clues),
         )
-        for one, clues in weighed
+        for one, clues in found.services
     ]
+    times = found.timed.found if found.timed else ()
     return Explanation(
         meaning,
-        tuple(heard),
+        heard,
         tuple(sorted(reasons, key=lambda reason: -reason.confidence)),
-        _spoken(everyday, heard),
-        tuple(_words(one, found) for one, found in zip(answers, timed.found, strict=True)),
-        _found(act),
+        _spoken(found.everyday, heard) if found.everyday else None,
+        tuple(
+            _words(heard[n].text if n < len(heard) else "", words) for n, words in enumerate(times)
+        ),
+        tuple(answer for answer in (found.rating, found.act) if answer.code),
     )
 
 
-def _words(heard: Heard, found: Sequence[Found]) -> tuple[TimeWord, ...]:
+def _words(text: str, found: Sequence[Found]) -> tuple[TimeWord, ...]:
     return tuple(
-        TimeWord(heard.text[one.start : one.end], one.label, one.clarity, one.dialect)
+        TimeWord(text[one.start : one.end], one.label, one.clarity, one.dialect)
         for one in sorted(found, key=lambda one: one.start)
     )
-
-
-def _found(*answers: Candidate) -> tuple[Candidate, ...]:
-    return tuple(answer for answer in answers if answer.code)

@@ -23,7 +23,7 @@ from ivr.understanding.heard import HeardAs
 from ivr.understanding.heard import load as load_heard
 from ivr.understanding.meaning import EMERGENCY, Candidate, Kind, Meaning, State
 from ivr.understanding.pronunciation import Pronunciation
-from ivr.understanding.sounds import Pieces, SyllableReader
+from ivr.understanding.sounds import SyllableReader
 from ivr.understanding.spotting import (
     SHORTLIST,
     Entry,
@@ -75,8 +75,6 @@ NOTHING_ELSE = 0.95
 """The same where no correction was asked for."""
 WRITTEN = 0.2
 """Share of a phrase's weight added when its very characters were recognised."""
-EXPECTED = 0.2
-"""Share of what was heard of a phrase that is added when it is one of the caller's dialect."""
 ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
 ACT_ALONE, ACT_CLEAR = 0.6, 0.88
@@ -109,6 +107,9 @@ SPOTTED = 0.85
 """Share of a further service, or of an answer at the start of a longer sentence."""
 
 
+_NONE = Candidate("", 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """One hypothesis made ready for spotting."""
@@ -139,11 +140,21 @@ def prepared(hypotheses: Sequence[Hypothesis]) -> list[Heard]:
     ]
 
 
-def with_sounds(heard: Sequence[Heard], pieces: Pieces | None) -> list[Heard]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Sounding:
+    """The syllables in an utterance's sounds, whatever was written."""
+
+    syllables: tuple[Syllable, ...]
+    """The likeliest ones."""
+    alike: Scores
+    """How much each way of reading is like each of them, shape (syllables, units)."""
+
+
+def _with_sounds(heard: Sequence[Heard], sounding: Sounding | None) -> list[Heard]:
     """What times are looked for in: the texts, and the sounds themselves."""
-    if pieces is None:
+    if sounding is None:
         return list(heard)
-    return [*heard, Heard("", pieces.syllables, 0.5, heard[0].score if heard else -1.0)]
+    return [*heard, Heard("", sounding.syllables, 0.5, heard[0].score)]
 
 
 def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[Entry]:
@@ -239,11 +250,8 @@ class _Ranking:
     """How much of that entry was heard."""
 
 
-def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool, dialect: str = "") -> _Ranking:
-    """Spots all hypotheses; `whole` for answers that should be all that was said.
-
-    Phrases of the caller's `dialect` are expected, if it is known.
-    """
+def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool) -> _Ranking:
+    """Spots all hypotheses; `whole` for answers that should be all that was said."""
     found = []
     for one in heard:
         scores = spotter.spot(one.syllables, most=TALK if whole else SHORTLIST)
@@ -257,15 +265,11 @@ def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool, dialect: str = 
     for row, one in enumerate(heard):
         written = spotter.written(one.text)
         values[row, written] += WRITTEN * spotter.total[written]
-    told = (values.max(axis=0) + weights @ values) / 2
-    if dialect:
-        expected = spotter.dialects == dialect
-        values[:, expected] += EXPECTED * np.maximum(stacked[:, expected], 0)
     values = (values.max(axis=0) + weights @ values) / 2
     share: Scores = (stacked.max(axis=0) + weights @ stacked) / 2 / spotter.total
     pooled = spotter.pool(values)
     order = np.argsort(-pooled, kind="stable")
-    best = [spotter.best_of(int(label), told) for label in order]  # whatever was expected
+    best = [spotter.best_of(int(label), values) for label in order]
     return _Ranking(
         labels=tuple(spotter.labels[label] for label in order),
         evidence=tuple(float(pooled[label]) for label in order),
@@ -311,6 +315,16 @@ def _weighed(spotter: Spotter, ranking: _Ranking, place: int) -> Weighed:
         ranking.evidence[place],
         ranking.shares[place],
     )
+
+
+def candidates(weighed: Sequence[tuple[Weighed, Clues]]) -> list[Candidate]:
+    """Services in falling confidence, each with the phrase that was heard or else written."""
+    found = []
+    for one, clues in weighed:
+        entry = one.by_ear or one.entry
+        sure = confidence.of_service(clues)
+        found.append(Candidate(entry.label, sure, entry.text, entry.dialect))
+    return sorted(found, key=lambda candidate: -candidate.confidence)
 
 
 class Matcher:
@@ -360,11 +374,15 @@ class Matcher:
         """Reads grammars/ and what a site has learned. Raises GrammarError naming what is wrong."""
         return cls(load(folder), load_heard(learned) if learned else ())
 
-    def pieces(self, hypotheses: Sequence[Hypothesis]) -> Pieces | None:
-        """The syllables in an utterance's sounds; None where the engine tells of words only."""
+    def sounding(self, hypotheses: Sequence[Hypothesis]) -> Sounding | None:
+        """The sounds of an utterance; None without any, or from an engine that tells of words."""
         sounds = next((h.sounds for h in hypotheses if h.sounds is not None), None)
-        pieces = self._reader.read(sounds, LONGEST) if sounds else None
-        return pieces if pieces and pieces.syllables else None
+        if sounds is None:
+            return None
+        pieces = self._reader.read(sounds, LONGEST)
+        if not pieces.syllables:
+            return None
+        return Sounding(pieces.syllables, self._likeness.of_pieces(pieces.misfit))
 
     def when(self, heard: Sequence[Heard], now: datetime, clarity: float) -> Timed:
         """The time that the hypotheses agree on best, and where its words are in each."""
@@ -403,31 +421,25 @@ class Matcher:
         self,
         heard: Sequence[Heard],
         dialect: str = "",
-        pieces: Pieces | None = None,
+        sounding: Sounding | None = None,
         times: Set[int] = frozenset(),
     ) -> list[Candidate]:
         """The services that may be meant, most likely first, with calibrated confidence.
 
         `times` are the syllables of the best text that tell a time.
         """
-        weighed, _ = self.weighed(heard, dialect, pieces, times)
-        candidates = []
-        for one, clues in weighed:
-            entry = one.by_ear or one.entry
-            sure = confidence.of_service(clues)
-            candidates.append(Candidate(entry.label, sure, entry.text, entry.dialect))
-        return sorted(candidates, key=lambda c: -c.confidence)
+        return candidates(self.weighed(heard, dialect, sounding, times)[0])
 
     def weighed(
         self,
         heard: Sequence[Heard],
         dialect: str = "",
-        pieces: Pieces | None = None,
+        sounding: Sounding | None = None,
         times: Set[int] = frozenset(),
     ) -> tuple[list[tuple[Weighed, Clues]], Weighed]:
         """What speaks for each of the likeliest services, and for talk that orders nothing."""
-        ranking = _rank(self._services, heard, whole=False, dialect=dialect)
-        talk = _rank(self._everyday, heard, whole=True, dialect=dialect)
+        ranking = _rank(self._services, heard, whole=False)
+        talk = _rank(self._everyday, heard, whole=True)
         everyday = _weighed(self._everyday, talk, 0)
         start, end = self._services.span(ranking.best[0], heard[0].syllables)
         topics = self._told(heard, max(0, start - NEAR), end + NEAR)
@@ -438,9 +450,8 @@ class Matcher:
         places = list(range(min(TOP, len(ranking.labels))))
         spotter = self._services
         written = {spotter.entries[n].label for n in spotter.written(heard[0].text)}
-        alike = self._likeness.of_pieces(pieces.misfit) if pieces else None
-        sounded = self._sounded(alike) if alike is not None else {}
-        idle = 0.0 if alike is None else float(self._everyday.beyond_chance(alike).max())
+        sounded = self._sounded(sounding.alike) if sounding else {}
+        idle = float(self._everyday.beyond_chance(sounding.alike).max()) if sounding else 0.0
         heard_most = sorted(sounded, key=lambda label: -sounded[label][0])
         for label in (likeliest, *heard_most[:TOP_HEARD]):
             if label in ranking.labels and ranking.labels.index(label) not in places:
@@ -595,13 +606,13 @@ class Matcher:
                 share = min(1.0, place.share) * odds - strict * left / len(own)
                 if entry.label not in found or share > found[entry.label].confidence:
                     found[entry.label] = Candidate(entry.label, share, entry.text, entry.dialect)
-        return max(found.values(), key=lambda c: c.confidence, default=Candidate("", 0.0))
+        return max(found.values(), key=lambda c: c.confidence, default=_NONE)
 
-    def by_ear(self, pieces: Pieces, topic: Topic, strict: float) -> list[Candidate]:
+    def by_ear(self, sounding: Sounding, topic: Topic, strict: float) -> list[Candidate]:
         """The acts or ratings by how well they fit the sounds, best first; see `answer`."""
         spotter = self._acts if topic is Topic.ACT else self._ratings
-        shares = spotter.shares(self._likeness.of_pieces(pieces.misfit))
-        left = np.maximum(len(pieces.syllables) - spotter.lengths, 0)
+        shares = spotter.shares(sounding.alike)
+        left = np.maximum(len(sounding.syllables) - spotter.lengths, 0)
         values = (shares - strict * left / spotter.lengths).astype(np.float32)
         best = [spotter.best_of(label, values) for label in range(len(spotter.labels))]
         found = [
@@ -614,7 +625,7 @@ class Matcher:
     def heard_answer(
         self,
         heard: Sequence[Heard],
-        pieces: Pieces | None,
+        sounding: Sounding | None,
         topic: Topic,
         strict: float,
         timed: Sequence[frozenset[int]] = (),
@@ -623,21 +634,21 @@ class Matcher:
 
         For answers to a question that asks for them: elsewhere, sounds alone tell too little.
         """
-        told = self.answer(heard, topic, strict, timed) if heard else Candidate("", 0.0)
-        if pieces is None:
+        told = self.answer(heard, topic, strict, timed)
+        if sounding is None:
             return told
-        first, second, *_ = by_ear = self.by_ear(pieces, topic, strict)
+        first, second, *_ = by_ear = self.by_ear(sounding, topic, strict)
         if told.confidence >= ACT_HEARD:
             same = next(c.confidence for c in by_ear if c.code == told.code)
             contradicted = first.confidence - same >= CONTRADICTED and first.confidence >= BY_EAR
-            return Candidate("", 0.0) if contradicted else told
+            return _NONE if contradicted else told
         share, lead = (YES_BY_EAR, YES_CLEARLY) if first.code == "yes" else (BY_EAR, CLEARLY)
         clear = first.confidence >= share and first.confidence - second.confidence >= lead
         return first if clear else told
 
-    def wish(self, pieces: Pieces) -> Candidate | None:
+    def wish(self, sounding: Sounding) -> Candidate | None:
         """An act that nobody asked for, if the sounds tell it clearly and are little else."""
-        first, second, *_ = self.by_ear(pieces, Topic.ACT, UNASKED)
+        first, second, *_ = self.by_ear(sounding, Topic.ACT, UNASKED)
         clear = first.confidence - second.confidence >= YES_CLEARLY
         return (
             first if clear and first.confidence >= YES_BY_EAR and first.code not in BARE else None
@@ -667,6 +678,54 @@ class Matcher:
         return covered
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """What an utterance was searched for, given the question that it answers."""
+
+    heard: tuple[Heard, ...]
+    """The hypotheses that were looked at; empty if nothing was written."""
+    act: Candidate
+    rating: Candidate = _NONE
+    timed: Timed | None = None
+    """None, and no services, where only an answer was looked for."""
+    services: tuple[tuple[Weighed, Clues], ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    """The same in falling confidence."""
+    everyday: Weighed | None = None
+    """Talk that orders nothing."""
+
+
+def search(
+    hypotheses: Sequence[Hypothesis],
+    state: State,
+    matcher: Matcher,
+    now: datetime,
+    dialect: str = "",
+) -> Findings:
+    """Everything that `understand` decides by, of the same arguments."""
+    heard = prepared(hypotheses)
+    sounding = matcher.sounding(hypotheses)
+    if state in (State.RATING, State.SMS):
+        act = matcher.answer(heard, Topic.ACT, UNASKED)
+        rating = matcher.heard_answer(heard, sounding, Topic.RATING, ASKED)
+        return Findings(tuple(heard), act, rating)
+    asked = state is State.CONFIRM
+    if not heard:
+        act = matcher.heard_answer(heard, sounding, Topic.ACT, ASKED) if asked else _NONE
+        return Findings((), act)
+    clarity = CLEAR if state is State.TIME else CERTAIN
+    timed = matcher.when(_with_sounds(heard, sounding), now, clarity)
+    services, everyday = matcher.weighed(heard, dialect, sounding, timed.places[0])
+    likely = candidates(services)
+    if asked:
+        act = matcher.heard_answer(heard, sounding, Topic.ACT, ASKED, timed.places)
+    else:
+        act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
+        if sounding and max(act.confidence, likely[0].confidence) < ACCEPT:
+            act = matcher.wish(sounding) or act
+    return Findings(tuple(heard), act, _NONE, timed, tuple(services), tuple(likely), everyday)
+
+
 def understand(
     hypotheses: Sequence[Hypothesis],
     state: State,
@@ -676,27 +735,24 @@ def understand(
 ) -> Meaning:
     """What the caller means, given what was asked, the site's time and, if known, their dialect.
 
-    Hypotheses come best first; none, or none with a character in it, is out of scope.
+    Hypotheses come best first. Without a character in them, they can only answer a question for
+    a yes or a rating, by their sounds.
     """
-    heard = prepared(hypotheses)
-    pieces = matcher.pieces(hypotheses)
-    if state in (State.RATING, State.SMS) and (heard or pieces):
-        return _rating(heard, pieces, matcher)
-    if not heard:
-        return _without_words(pieces, matcher) if pieces and state is State.CONFIRM else _NOTHING
-    asked = state is State.CONFIRM
-    timed = matcher.when(with_sounds(heard, pieces), now, CLEAR if state is State.TIME else CERTAIN)
-    when = timed.when
-    services = matcher.services(heard, dialect, pieces, timed.places[0])
-    if asked:
-        act = matcher.heard_answer(heard, pieces, Topic.ACT, ASKED, timed.places)
-    else:
-        act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
-        if pieces and max(act.confidence, services[0].confidence) < ACCEPT:
-            act = matcher.wish(pieces) or act
+    return decide(search(hypotheses, state, matcher, now, dialect), state, matcher)
+
+
+def decide(found: Findings, state: State, matcher: Matcher) -> Meaning:
+    """What an utterance means by what was found in it."""
+    if state in (State.RATING, State.SMS):
+        return _rating(found)
+    act, timed = found.act, found.timed
+    if timed is None:
+        return _answered(act) if act.confidence >= ACT_HEARD else Meaning(Kind.OOS)
+    heard, asked, when = found.heard, state is State.CONFIRM, timed.when
+    services = found.candidates
     best = services[0]
     base = Meaning(
-        Kind.OOS, candidates=tuple(services), when=when, text=heard[0].text, dialect=best.dialect
+        Kind.OOS, candidates=services, when=when, text=heard[0].text, dialect=best.dialect
     )
     emergency = next((c for c in services if c.code == EMERGENCY), Candidate(EMERGENCY, 0.0))
     alarm = emergency.confidence >= EMERGENCY_ACCEPT
@@ -712,7 +768,7 @@ def understand(
             confidence=act.confidence,
             dialect=act.dialect,
             also=named,
-            candidates=tuple(services) if named or alarm else (),
+            candidates=services if named or alarm else (),
         )
     if when is not None and (
         state is State.TIME or timed.share >= (MOSTLY if asked else NOTHING_ELSE)
@@ -731,21 +787,13 @@ def understand(
     return base
 
 
-_NOTHING = Meaning(Kind.OOS)
-
-
-def _without_words(pieces: Pieces, matcher: Matcher) -> Meaning:
-    """An answer to a yes-or-no question of which the recogniser could write nothing."""
-    act = matcher.heard_answer((), pieces, Topic.ACT, ASKED)
-    if act.confidence < ACT_HEARD:
-        return _NOTHING
+def _answered(act: Candidate) -> Meaning:
     return Meaning(Kind.ACT, code=act.code, confidence=act.confidence, dialect=act.dialect)
 
 
-def _rating(heard: Sequence[Heard], pieces: Pieces | None, matcher: Matcher) -> Meaning:
-    rating = matcher.heard_answer(heard, pieces, Topic.RATING, ASKED)
-    act = matcher.answer(heard, Topic.ACT, UNASKED) if heard else Candidate("", 0.0)
-    base = Meaning(Kind.OOS, text=heard[0].text if heard else "")
+def _rating(found: Findings) -> Meaning:
+    act, rating = found.act, found.rating
+    base = Meaning(Kind.OOS, text=found.heard[0].text if found.heard else "")
     if rating.confidence >= ACT_HEARD and (act.code in BARE or rating.confidence >= act.confidence):
         return replace(
             base,

@@ -185,7 +185,6 @@ class Spotter:
         order = np.argsort(-lengths, kind="stable")
         self.entries = tuple(entries[place] for place in order)
         """The longest first."""
-        self.dialects = np.asarray([entry.dialect for entry in self.entries])
         self.labels = sorted({entry.label for entry in entries})
         index = {label: number for number, label in enumerate(self.labels)}
         self.label_of = np.asarray([index[entry.label] for entry in self.entries], dtype=np.int32)
