@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from audio.recogniser import Hypothesis, RecogniserError
-from audio.sound import SoundError, read_wav
 from ivr.commands.understand import as_json
-from ivr.config import ROOT, load_settings
-from ivr.engine import load_recogniser
-from ivr.evaluation import QUESTIONS
+from ivr.commands.utterance import Asked, Text, Wav, heard
+from ivr.config import load_settings
 from ivr.understanding.explaining import Explanation, Spoken, Step
 from ivr.understanding.explaining import explain as explanation_of
-from ivr.understanding.grammar import GrammarError
-from ivr.understanding.match import Matcher
 from ivr.understanding.meaning import State
 
 
 def explain(
-    wav: Annotated[Path | None, typer.Option(help="A recording of one utterance.")] = None,
-    text: Annotated[str | None, typer.Option(help="The utterance as text.")] = None,
-    state: Annotated[State, typer.Option(help="What has just been asked.")] = State.OPEN,
+    wav: Wav = None,
+    text: Text = None,
+    state: Asked = State.OPEN,
     as_document: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Tells why an utterance means what it does: phrases, their sounds, and what makes it sure."""
-    if (wav is None) == (text is None):
-        print("yihu grammar explain: give either --wav FILE or --text TEXT", file=sys.stderr)
-        raise typer.Exit(2)
     settings = load_settings()
-    try:
-        hypotheses = [Hypothesis(text or "", 0.0)]
-        if wav is not None:
-            samples = read_wav(wav)
-            recogniser = load_recogniser(settings.recogniser, settings)
-            hypotheses = recogniser.recognise(samples, question=QUESTIONS[state])
-        matcher = Matcher.load(ROOT / "grammars", settings.learned)
-    except (GrammarError, RecogniserError, SoundError) as error:
-        print(f"yihu grammar explain: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    given = heard("yihu grammar explain", wav, text, state, settings)
     now = datetime.now(settings.zone)
-    found = explanation_of(hypotheses, state, matcher, now)
-    meaning = as_json(found.meaning, hypotheses, now)
+    found = explanation_of(given.hypotheses, state, given.matcher, now)
+    meaning = as_json(found.meaning, given.hypotheses, now)
     if as_document:
         print(json.dumps({**meaning, **_document(found)}, ensure_ascii=False))
     else:

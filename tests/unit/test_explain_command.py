@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from audio import models
 from audio.engines import make_cache
 from audio.sound import write_wav
-from ivr.commands import explain as command
+from ivr.commands import utterance as command
 from ivr.commands.grammar import grammar
 from ivr.config import ROOT, load_settings
 from ivr.understanding.match import Matcher
