@@ -31,6 +31,8 @@ from typing import IO, Any
 
 import yaml
 
+from audio.files import whole
+
 TABLE = Path(__file__).with_name("models.yaml")
 CHUNK = 1 << 20
 CONNECT_SECONDS = 8
@@ -377,10 +379,9 @@ def _write_manifest(target: Path, sums: dict[str, str], kind: str | None = None)
     for path, sha256 in sums.items():
         stat = (target / path).stat()
         rows[path] = {"sha256": sha256, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    temporary = target / ".manifest"
     manifest = {"files": rows} | ({"kind": kind} if kind else {})
-    temporary.write_text(json.dumps(manifest, indent=1), "utf-8")
-    temporary.replace(target / "manifest.json")
+    with whole(target / "manifest.json") as file:
+        file.write(json.dumps(manifest, indent=1).encode())
 
 
 def _megabytes(size: float) -> str:

@@ -7,12 +7,13 @@ any dialect from the encoder's states. `yihu grammar mine` trains it.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from audio.files import whole
 
 Matrix = NDArray[np.float32]
 
@@ -32,6 +33,11 @@ class Sounds:
     """Silence first, then IPA."""
     log_probs: Matrix
     """Shape (frames of 20 ms, phones); scaled likelihoods, so rows do not sum to 1."""
+
+
+def framed(states: Matrix, mean: Matrix, scale: Matrix, context: int) -> Matrix:
+    """States on one scale, the first and the last repeated `context` times for their neighbours."""
+    return np.pad((states - mean) / scale, ((context, context), (0, 0)), mode="edge")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +64,9 @@ class PhoneHead:
 
     def inputs(self, states: Matrix) -> Matrix:
         """The states of each frame and its neighbours, side by side."""
-        plain = (states - self.mean) / self.scale
         around = int(self.context)
-        padded = np.pad(plain, ((around, around), (0, 0)), mode="edge")
-        shifted = [padded[n : n + len(plain)] for n in range(2 * around + 1)]
+        padded = framed(states, self.mean, self.scale, around)
+        shifted = [padded[n : n + len(states)] for n in range(2 * around + 1)]
         return np.concatenate(shifted, axis=1).astype(np.float32)
 
     def hear(self, states: Matrix) -> Sounds:
@@ -81,10 +86,8 @@ class PhoneHead:
             value = getattr(self, field.name)
             arrays[field.name] = value.astype(np.float16) if value.dtype == np.float32 else value
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".tmp")
-        with draft.open("wb") as file:
+        with whole(path) as file:
             np.savez(file, **arrays)
-        os.replace(draft, path)
 
     @classmethod
     def load(cls, path: Path) -> PhoneHead:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import wave
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from audio.files import whole
 from audio.recogniser import TELEPHONE_HZ, Samples
 from audio.synthesiser import Speech
 
@@ -98,16 +98,11 @@ def write_wav(path: Path, speech: Speech, channels: int = 1) -> None:
 
     Two-channel sound is interleaved: shape (frames * 2,).
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with wave.open(str(temporary), "wb") as file:
-            file.setnchannels(channels)
-            file.setsampwidth(2)
-            file.setframerate(TELEPHONE_HZ)
-            file.writeframes(speech.astype("<i2").tobytes())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as data, wave.open(data, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(TELEPHONE_HZ)
+        file.writeframes(speech.astype("<i2").tobytes())
 
 
 def _alaw_table() -> Speech:

@@ -49,6 +49,11 @@ class _Encoded:
     seconds: float
     """Length of the speech."""
 
+    def states(self) -> Matrix:
+        """Of the speech and a little after it, shape (frames, dimension)."""
+        frames = math.ceil((self.seconds + AFTER_S) * 50)
+        return np.asarray(self.features)[0, :frames].astype(np.float32)
+
 
 class WhisperRecogniser:
     name = "whisper"
@@ -97,13 +102,12 @@ class WhisperRecogniser:
             found = self._decode(encoded, prompt, beam, n_best)
             sound = [h for h in found if not collapsed(h.text, encoded.seconds, question)]
             if sound and sound[0].score >= MIN_SCORE:
-                return [replace(sound[0], sounds=self._hear(samples)), *sound[1:]]
-        sounds = self._hear(samples)
+                return [replace(sound[0], sounds=self._hear(encoded)), *sound[1:]]
+        sounds = self._hear(encoded)
         return [Hypothesis("", MIN_SCORE, sounds)] if sounds else []
 
-    def _hear(self, samples: Samples) -> Sounds | None:
-        states = self.states(samples)
-        return self._phones.hear(states) if self._phones and states is not None else None
+    def _hear(self, encoded: _Encoded) -> Sounds | None:
+        return self._phones.hear(encoded.states()) if self._phones else None
 
     def states(self, samples: Samples) -> Matrix | None:
         """What the encoder makes of the speech, shape (frames of 20 ms, dimension).
@@ -111,10 +115,7 @@ class WhisperRecogniser:
         None when nothing was said.
         """
         encoded = self._encode(samples)
-        if encoded is None:
-            return None
-        frames = math.ceil((encoded.seconds + AFTER_S) * 50)
-        return np.asarray(encoded.features)[0, :frames].astype(np.float32)
+        return encoded.states() if encoded else None
 
     def _encode(self, samples: Samples) -> _Encoded | None:
         """Encodes an utterance, or gives what the last call encoded if it is the same one."""

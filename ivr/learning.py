@@ -6,19 +6,16 @@ written as tables that the matcher reads beside the grammars (ivr/understanding/
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from audio.files import whole
 from ivr.understanding import heard
 from ivr.understanding.heard import HeardAs
-from ivr.understanding.match import LONGEST_PHRASE, Matcher
+from ivr.understanding.match import Matcher
 from store.models import Correction, Known, Review
-
-SHORTEST = 2
-"""Characters of a text that can be learned: a single syllable is heard in everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ class Suggestion:
     @property
     def useful(self) -> bool:
         """Whether it can be listened for: what is left is no single syllable and no story."""
-        return SHORTEST <= len(self.heard) <= LONGEST_PHRASE
+        return heard.SHORTEST <= len(self.heard) <= heard.LONGEST
 
 
 def suggestions(corrections: Iterable[Correction], matcher: Matcher) -> list[Suggestion]:
@@ -105,10 +102,8 @@ def write(root: Path, found: Sequence[Suggestion]) -> list[Path]:
             if correction.review is Review.APPROVED
         )
         about = [f"learned from calls; {version}: {n}" for version, n in sorted(versions.items())]
-        temporary = path.with_suffix(".new")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as to:
-            to.write(heard.written(rows, about))
-        temporary.replace(path)
+        with whole(path, 0o600) as to:
+            to.write(heard.written(rows, about).encode())
         paths.append(path)
     for path in root.glob(f"*/{heard.FOLDER}/*.tsv"):
         if path not in paths:

@@ -29,6 +29,7 @@ import aiohttp
 import structlog
 
 from audio import models
+from audio.files import whole
 from audio.synthesiser import SynthesiserError
 from ivr.calls.speech import open_cache, warm
 from ivr.catalog import CatalogError
@@ -90,10 +91,8 @@ def read_state(settings: Settings) -> State:
 
 
 def write_state(settings: Settings, state: State) -> None:
-    path = settings.run_dir / "state.json"
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(state)))
-    temporary.replace(path)
+    with whole(settings.run_dir / "state.json") as file:
+        file.write(json.dumps(asdict(state)).encode())
 
 
 def take_lock(settings: Settings) -> IO[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from audio import kokoro
+from audio.files import whole
 from audio.recogniser import RecogniserError
 from audio.sound import SoundError
 from audio.synthesiser import SynthesiserError
@@ -31,9 +31,9 @@ from ivr.mining.mine import (
     kept_plan,
     make_plan,
     phone_head,
-    sound_of,
-    speak_plan,
+    unspoken,
 )
+from ivr.mining.speaking import speak
 from ivr.understanding import heard
 from ivr.understanding.grammar import Grammar, GrammarError
 from ivr.understanding.grammar import load as load_grammar
@@ -144,9 +144,8 @@ def _plan(
 
 
 def _speak(folder: Path, plan: list[Planned], settings: Settings, processes: int) -> None:
-    missing = sum(not sound_of(folder, one).exists() for one in plan)
-    spoken = speak_plan(folder, plan, settings.models, processes)
-    for _ in _progress(spoken, missing, "spoken"):
+    jobs = unspoken(folder, plan)
+    for _ in _progress(speak(jobs, settings.models, processes), len(jobs), "spoken"):
         pass
 
 
@@ -174,8 +173,7 @@ def _write_tables(
         ]
         path = heard.table(root, dialect, model)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".new")
-        draft.write_text(heard.written(found.get(dialect, ()), about), encoding="utf-8")
-        os.replace(draft, path)
+        with whole(path) as file:
+            file.write(heard.written(found.get(dialect, ()), about).encode())
         paths.append(path)
     return paths

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from audio.kokoro_alphabet import spell
-from ivr.mining.voice import one_way
 from ivr.understanding.grammar import Dialect, Grammar, Phrase, Topic
+from ivr.understanding.pronunciation import Reading
 from ivr.understanding.syllables import Syllable
 
 SPEEDS = (0.85, 1.0, 1.15)
@@ -83,11 +83,22 @@ def sayings(
     ]  # fmt: skip
 
 
+def _one_way(
+    readings: Sequence[Reading], looseness: float, chance: np.random.Generator
+) -> list[Syllable]:
+    """How one speaker says a phrase: ways that cost more than `looseness` are rare."""
+    said = []
+    for reading in readings:
+        odds = np.exp([-cost / looseness for _, cost in reading])
+        said.append(reading[int(chance.choice(len(reading), p=odds / odds.sum()))][0])
+    return said
+
+
 def sounds(saying: Saying, dialect: Dialect, seed: int) -> tuple[list[Syllable], str]:
     """The syllables that are said, and how they are written in the synthesiser's alphabet."""
     chance = np.random.default_rng([seed, saying.number])
     text = saying.phrase.text
-    said = one_way(dialect.pronunciation.read(text), saying.looseness, chance)
+    said = _one_way(dialect.pronunciation.read(text), saying.looseness, chance)
     pitches = dialect.pronunciation.pitches(text)
     nasal = bool(chance.random() < 0.5)
     written = [spell(one, pitch, nasal=nasal) for one, pitch in zip(said, pitches, strict=True)]

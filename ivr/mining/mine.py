@@ -7,7 +7,6 @@ it was, and mining again gives the same.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from audio.files import whole
 from audio.phones import Matrix, PhoneHead
 from audio.recogniser import Hypothesis, Recogniser, Samples
 from audio.sound import read_wav
 from audio.whisper import WhisperRecogniser
 from ivr.mining.corpus import sayings, sounds
 from ivr.mining.line import other_speaker, telephoned
-from ivr.mining.speaking import speak
+from ivr.mining.speaking import Job
 from ivr.mining.training import Utterance, train
 from ivr.understanding.grammar import Grammar
-from ivr.understanding.heard import HeardAs
-from ivr.understanding.match import LONGEST_PHRASE, N_BEST, Matcher, prepared
+from ivr.understanding.heard import LONGEST, SHORTEST, HeardAs
+from ivr.understanding.match import N_BEST, Matcher, prepared
 from ivr.understanding.similarity import syllable_distances
 from ivr.understanding.syllables import Syllable, from_pinyin, han, pinyin_of
 
@@ -43,8 +43,6 @@ _HEADS = (0.9, 0.95, 1.0, 1.0, 1.06, 1.12)
 _SNRS_DB = (None, 25.0, 15.0, 10.0)
 _PEAKS = (0.2, 0.7)
 
-SHORTEST = 2
-"""Characters of a hearing that tells something: a single syllable is heard in everything."""
 FARTHEST = 0.4
 """Mean distance of a syllable said from the one heard in its place; beyond, it was a guess."""
 UNHEARD = 0.6
@@ -124,9 +122,8 @@ def keep_plan(folder: Path, plan: Sequence[Planned]) -> None:
     lines = [json.dumps(asdict(one), ensure_ascii=False) for one in plan]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / "plan.new"
-        draft.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-        os.replace(draft, folder / "plan.json")
+        with whole(folder / "plan.json") as file:
+            file.write(("[\n" + ",\n".join(lines) + "\n]\n").encode())
     except OSError as error:
         raise MiningError(f"{folder} cannot be written: {error.strerror}") from error
 
@@ -136,14 +133,10 @@ def sound_of(folder: Path, saying: Planned) -> Path:
     return folder / f"{saying.number:05}.wav"
 
 
-def speak_plan(
-    folder: Path, plan: Sequence[Planned], models_folder: Path, processes: int
-) -> Iterator[Path]:
-    """Speaks what is not there yet, and gives each file. Raises SynthesiserError."""
-    missing = [one for one in plan if not sound_of(folder, one).exists()]
-    if missing:
-        jobs = [(sound_of(folder, one), one.phonemes, one.voice, one.speed) for one in missing]
-        yield from speak(jobs, models_folder, processes)
+def unspoken(folder: Path, plan: Sequence[Planned]) -> list[Job]:
+    """What is still to be spoken of a plan."""
+    jobs = [(sound_of(folder, one), one.phonemes, one.voice, one.speed) for one in plan]
+    return [job for job in jobs if not job[0].exists()]
 
 
 def on_the_line(samples: Samples, number: int, seed: int) -> Samples:
@@ -193,10 +186,8 @@ def keep_hearing(path: Path, hearing: Hearing, version: str) -> None:
     }
     if hearing.states is not None:
         arrays["states"] = hearing.states.astype(np.float16)
-    draft = path.with_suffix(".new")
-    with draft.open("wb") as file:
+    with whole(path) as file:
         np.savez(file, **arrays)
-    os.replace(draft, path)
 
 
 def kept_hearing(path: Path, saying: Planned, version: str) -> Hearing | None:
@@ -237,7 +228,7 @@ def heard_as(hearings: Sequence[Hearing], matcher: Matcher) -> dict[str, list[He
         for text in dict.fromkeys(han(h.text) for h in hearing.hypotheses[:N_BEST]):
             pinyin = pinyin_of(text)
             codes[pinyin].add(saying.code)
-            if not SHORTEST <= len(pinyin) <= LONGEST_PHRASE or len(text) != len(pinyin):
+            if not SHORTEST <= len(pinyin) <= LONGEST or len(text) != len(pinyin):
                 continue
             if pinyin == pinyin_of(saying.text):
                 continue

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.phones import PRIOR_SCALE, SILENCE, Matrix, PhoneHead
+from audio.phones import PRIOR_SCALE, SILENCE, Matrix, PhoneHead, framed
 from ivr.understanding.syllables import Syllable
 
 Labels = NDArray[np.intp]
@@ -110,10 +110,9 @@ class _Frames:
         centres = []
         start = context
         for one in utterances:
-            plain = (one.states.astype(np.float32) - mean) / scale
-            rows.append(np.pad(plain, ((context, context), (0, 0)), mode="edge"))
-            centres.append(np.arange(start, start + len(plain)))
-            start += len(plain) + 2 * context
+            rows.append(framed(one.states.astype(np.float32), mean, scale, context))
+            centres.append(np.arange(start, start + len(one.states)))
+            start += len(rows[-1])
         self._rows = np.concatenate(rows)
         self._centres = np.concatenate(centres)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import jinja2
 
+from audio.files import whole
 from ivr.config import ROOT, Settings
 
 TEMPLATES = ROOT / "asterisk" / "templates"
@@ -259,7 +260,5 @@ def _value(value: Any) -> Any:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
-    temporary.replace(path)
+    with whole(path, 0o600) as out:
+        out.write(text.encode())

@@ -14,6 +14,9 @@ from ivr.understanding.grammar import GrammarError, Topic
 from ivr.understanding.meaning import Act
 from ivr.understanding.syllables import han
 
+SHORTEST, LONGEST = 2, 14
+"""Characters of what can be listened for: a single syllable is heard in everything, and a story is
+repeated by nobody."""
 COLUMNS = ("code", "phrase", "heard", "count")
 FOLDER = "heard_as"
 

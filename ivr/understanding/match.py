@@ -19,6 +19,7 @@ from audio.recogniser import Hypothesis
 from ivr.understanding import confidence
 from ivr.understanding.confidence import Clues
 from ivr.understanding.grammar import Dialect, Grammar, Phrase, Sign, Topic, load
+from ivr.understanding.heard import LONGEST as LONGEST_PHRASE
 from ivr.understanding.heard import HeardAs
 from ivr.understanding.heard import load as load_heard
 from ivr.understanding.meaning import EMERGENCY, Candidate, Kind, Meaning, State
@@ -46,8 +47,6 @@ LONGEST = 60
 """Syllables of an utterance looked at, from its end: the need follows the story."""
 FRAME_SHARE = 8
 """Frames (我要, 帮我) count as if that many services were said with them."""
-LONGEST_PHRASE = 14
-"""Syllables of a phrase; longer ones are stories, which no caller repeats word by word."""
 FLOORS = {Topic.SERVICE: 0.12, Topic.ACT: 0.4, Topic.RATING: 0.4, Topic.EVERYDAY: 0.3}
 """The least weight of a syllable: in short answers every syllable matters."""
 UNEXPLAINED = 0.35
@@ -164,7 +163,7 @@ def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[E
 
     def add(phrase: Phrase, dialect: Dialect, pronunciation: Pronunciation) -> None:
         readings = tuple(pronunciation.read(phrase.text))
-        if len(readings) <= LONGEST_PHRASE:
+        if len(readings) <= LONGEST_PHRASE:  # a story is for topics.py
             entry = Entry(phrase.code, dialect.name, phrase.text, readings)
             distinct.setdefault((phrase.code, readings), entry)
 
