@@ -6,11 +6,14 @@ Segments to Articulatory Feature Vectors", COLING 2016).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from importlib.metadata import distribution
+from pathlib import Path
 
 import numpy as np
-import panphon
 from numpy.typing import NDArray
 
 from ivr.understanding.syllables import Syllable
@@ -26,21 +29,35 @@ _CONSONANT_VOWEL = 1.0
 """A consonant never stands for a vowel."""
 
 
+def _table(name: str) -> Iterator[list[str]]:
+    """The lines of one of panphon's tables, without their head."""
+    path = Path(str(distribution("panphon").locate_file(f"panphon/data/{name}.csv")))
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from list(csv.reader(file))[1:]
+
+
 @lru_cache(maxsize=1)
-def _features() -> panphon.FeatureTable:
-    return panphon.FeatureTable()
+def _features() -> tuple[dict[str, list[float]], Matrix]:
+    """The features of each phone, and what each feature weighs.
+
+    Read from panphon's tables: panphon itself takes seconds to make ready what only words need.
+    """
+    (weights,) = _table("feature_weights")
+    sign = {"+": 1.0, "0": 0.0, "-": -1.0}
+    phones = {
+        unicodedata.normalize("NFD", phone): [sign[one] for one in listed[: len(weights)]]
+        for phone, *listed in _table("ipa_all")
+    }
+    return phones, np.asarray([float(weight) for weight in weights], dtype=np.float32)
 
 
 def _phone_costs(inventory: Sequence[str]) -> Matrix:
     """Substitution costs, shape (phones, phones), in [0, 1]."""
-    table = _features()
-    weights = np.asarray(table.weights, dtype=np.float32)
-    rows = []
-    for phone in inventory:
-        vectors = table.word_to_vector_list(phone, numeric=True)
-        if len(vectors) != 1:
-            raise ValueError(f"{phone!r} is not one phone for panphon")
-        rows.append(vectors[0][: len(weights)])
+    features, weights = _features()
+    unknown = [phone for phone in inventory if unicodedata.normalize("NFD", phone) not in features]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not one phone for panphon")
+    rows = [features[unicodedata.normalize("NFD", phone)] for phone in inventory]
     vectors = np.asarray(rows, dtype=np.float32)
     difference = np.abs(vectors[:, None, :] - vectors[None, :, :]) / 2
     costs = (difference * weights).sum(axis=2) / weights.sum()
