@@ -110,11 +110,14 @@ class Pronunciation:
             return tuple(found.items())
 
         self._characters = {c: ways(listed) for c, listed in (readings or {}).items()}
-        self._words = {  # short words first: a longer one that holds them is read as a whole
-            word: tuple(ways([syllable]) for syllable in entry["sound"].split())
+        self._words = [  # short words first: a longer one that holds them is read as a whole
+            (word, tuple(ways([syllable]) for syllable in entry["sound"].split()))
             for word, entry in sorted((lexicon or {}).items(), key=lambda item: len(item[0]))
             if len(entry.get("sound", "").split()) == len(word)
-        }
+        ]
+        self._beginning: dict[str, list[int]] = {}
+        for number, (word, _) in enumerate(self._words):
+            self._beginning.setdefault(word[0], []).append(number)
         self.own = bool(self._characters) and self._plain is None
         """Whether the dialect is more than an accent of Mandarin: its readings are its own."""
 
@@ -128,10 +131,12 @@ class Pronunciation:
             self._with_plain(self._characters[c], p) if c in self._characters else self._accent(p)
             for c, p in zip(characters, mandarin, strict=True)
         ]
-        for word in self._words:
+        begun = {n for character in set(characters) for n in self._beginning.get(character, ())}
+        for number in sorted(begun):
+            word, sounds = self._words[number]
             start = characters.find(word)
             while start >= 0:
-                for offset, reading in enumerate(self._words[word]):
+                for offset, reading in enumerate(sounds):
                     place = start + offset
                     result[place] = self._with_plain(reading, mandarin[place])
                 start = characters.find(word, start + 1)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from pypinyin import Style, lazy_pinyin
+from pypinyin.seg import mmseg
 
 Syllable = tuple[str, ...]
 
@@ -132,9 +133,14 @@ def han(text: str) -> str:
 
 
 @lru_cache(maxsize=32768)
+def _pinyin_of_word(word: str) -> tuple[str, ...]:
+    return tuple(lazy_pinyin([word], style=Style.NORMAL, v_to_u=False, errors="ignore"))
+
+
+@lru_cache(maxsize=32768)
 def pinyin_of(text: str) -> tuple[str, ...]:
     """Toneless pinyin of each character; polyphones are decided by the words around them."""
-    return tuple(lazy_pinyin(han(text), style=Style.NORMAL, v_to_u=False, errors="ignore"))
+    return tuple(pinyin for word in mmseg.seg.cut(han(text)) for pinyin in _pinyin_of_word(word))
 
 
 def every_syllable() -> set[Syllable]:
