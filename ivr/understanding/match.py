@@ -340,7 +340,7 @@ class Matcher:
         signs = _signs(grammar)
         everything = [*times, *signs, *(entry for listed in entries.values() for entry in listed)]
         likeness = Likeness(reading for entry in everything for reading in entry.readings)
-        likeness.prepare(every_syllable())
+        likeness.prepare(every_syllable().union(likeness.syllables))
 
         def spotter(topic: Topic) -> Spotter:
             weights = _weights(grammar, topic, heard)
