@@ -251,29 +251,24 @@ class _Ranking:
 
 def _rank(spotter: Spotter, heard: Sequence[Heard], whole: bool) -> _Ranking:
     """Spots all hypotheses; `whole` for answers that should be all that was said."""
-    found = []
-    for one in heard:
-        scores = spotter.spot(one.syllables, most=TALK if whole else SHORTLIST)
-        if whole:
-            extra = np.maximum(len(one.syllables) - spotter.lengths, 0)
-            scores = scores - UNEXPLAINED * extra.astype(np.float32)
-        found.append(scores)
+    scores = spotter.spot([one.syllables for one in heard], most=TALK if whole else SHORTLIST)
+    if whole:
+        syllables = np.asarray([[len(one.syllables)] for one in heard])
+        scores -= UNEXPLAINED * np.maximum(syllables - spotter.lengths, 0).astype(np.float32)
     weights = np.asarray([one.weight for one in heard], dtype=np.float32)
-    stacked = np.stack(found)
-    values: Scores = evidence(stacked, spotter.total)
+    values: Scores = evidence(scores, spotter.total)
     for row, one in enumerate(heard):
         written = spotter.written(one.text)
         values[row, written] += WRITTEN * spotter.total[written]
     values = (values.max(axis=0) + weights @ values) / 2
-    share: Scores = (stacked.max(axis=0) + weights @ stacked) / 2 / spotter.total
-    pooled = spotter.pool(values)
+    share: Scores = (scores.max(axis=0) + weights @ scores) / 2 / spotter.total
+    pooled, best = spotter.pool(values)
     order = np.argsort(-pooled, kind="stable")
-    best = [spotter.best_of(int(label), values) for label in order]
     return _Ranking(
         labels=tuple(spotter.labels[label] for label in order),
-        evidence=tuple(float(pooled[label]) for label in order),
-        best=tuple(best),
-        shares=tuple(float(share[entry]) for entry in best),
+        evidence=tuple(pooled[order].tolist()),
+        best=tuple(best[order].tolist()),
+        shares=tuple(share[best[order]].tolist()),
     )
 
 
@@ -503,10 +498,12 @@ class Matcher:
         """How far each service stands out in the sounds, and by which phrase."""
         spotter = self._services
         beyond = spotter.beyond_chance(alike)
-        pooled = spotter.pool(beyond)
+        pooled, best = spotter.pool(beyond)
         return {
-            label: (float(pooled[n]), spotter.entries[spotter.best_of(n, beyond)])
-            for n, label in enumerate(spotter.labels)
+            label: (value, spotter.entries[entry])
+            for label, value, entry in zip(
+                spotter.labels, pooled.tolist(), best.tolist(), strict=True
+            )
         }
 
     def _around(
@@ -613,7 +610,7 @@ class Matcher:
         shares = spotter.shares(sounding.alike)
         left = np.maximum(len(sounding.syllables) - spotter.lengths, 0)
         values = (shares - strict * left / spotter.lengths).astype(np.float32)
-        best = [spotter.best_of(label, values) for label in range(len(spotter.labels))]
+        _, best = spotter.pool(values)
         found = [
             Candidate(entry.label, min(1.0, float(values[n])), entry.text, entry.dialect)
             for n in best

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,6 @@ INSERTED = 0.12
 
 SHORTLIST = 1200
 """Entries that are aligned in full for one utterance, where no share is required."""
-LONG = 7
-"""Syllables from which entries are aligned apart, so that short ones are not padded as far."""
 UNHEARD = 0.5
 """What the part of a phrase that was not heard takes from the evidence of the part that was."""
 SHARED = 0.3
@@ -142,11 +141,10 @@ class Likeness:
         self._first_way = np.flatnonzero(np.diff(self._unit, prepend=-1))
         self._columns: dict[Syllable, Scores] = {}
 
-    def of(self, heard: Iterable[Syllable]) -> list[Scores]:
-        """For each syllable heard, the likeness of all units, shape (units,)."""
-        listed = list(heard)
-        self.prepare(listed)
-        return [self._columns[syllable] for syllable in listed]
+    def of(self, heard: Sequence[Syllable]) -> Scores:
+        """The likeness of all units to each syllable heard, shape (syllables, units)."""
+        self.prepare(heard)
+        return np.stack([self._columns[syllable] for syllable in heard])
 
     @property
     def syllables(self) -> tuple[Syllable, ...]:
@@ -187,33 +185,35 @@ class Spotter:
         """The longest first."""
         self.labels = sorted({entry.label for entry in entries})
         index = {label: number for number, label in enumerate(self.labels)}
-        self.label_of = np.asarray([index[entry.label] for entry in self.entries], dtype=np.int32)
-        self._members = [np.flatnonzero(self.label_of == n) for n in range(len(self.labels))]
+        self.label_of = np.asarray([index[entry.label] for entry in self.entries], dtype=np.intp)
+        self._by_label = np.argsort(self.label_of, kind="stable")
+        self._first_of = np.searchsorted(self.label_of[self._by_label], np.arange(len(self.labels)))
         self.lengths = lengths[order]
         """Syllables of each entry."""
         longest = int(self.lengths.max(initial=1))
-        self._units = np.zeros((len(entries), longest), dtype=np.intp)
-        self._weights = np.zeros((len(entries), longest), dtype=np.float32)
-        for row, (place, entry) in enumerate(zip(order, self.entries, strict=True)):
-            columns = len(entry.readings)
-            self._units[row, :columns] = [likeness.units[reading] for reading in entry.readings]
-            self._weights[row, :columns] = weights[place]
-        self.total: Scores = self._weights.sum(axis=1)
+        self._units = np.zeros((longest, len(entries)), dtype=np.intp)
+        self._weights = np.zeros((longest, len(entries)), dtype=np.float32)
+        for column, (place, entry) in enumerate(zip(order, self.entries, strict=True)):
+            rows = len(entry.readings)
+            self._units[:rows, column] = [likeness.units[reading] for reading in entry.readings]
+            self._weights[:rows, column] = weights[place]
+        self.total: Scores = np.ascontiguousarray(self._weights.T).sum(axis=1)
         """The score of each entry if it is heard perfectly."""
-        having = [int((self.lengths > place).sum()) for place in range(longest)]
-        self._columns = [
-            (self._units[:rows, place].copy(), self._weights[:rows, place].copy())
-            for place, rows in enumerate(having)
-        ]
-        """Units and weights of the entries that have a first, a second, ... syllable."""
         self._likeness = likeness
         self._by_text: dict[str, list[int]] = {}
         for row, entry in enumerate(self.entries):
             self._by_text.setdefault(entry.text, []).append(row)
+        kinds, kind = np.unique(self._weights, return_inverse=True)
+        pairs, number = np.unique(self._units * len(kinds) + kind, return_inverse=True)
+        pair_unit, pair_kind = np.divmod(pairs, max(1, len(kinds)))
+        self._pair_unit, self._pair_weight = pair_unit, kinds[pair_kind]
+        """Unit and weight of each pair of them: there are few beside all syllables of entries."""
+        self._pairs = [number[row, :n].copy() for row, n in enumerate(self._longer(self.lengths))]
+        """The pairs at the first, second, ... syllable of the entries that have one."""
 
     def weights_of(self, index: int) -> tuple[float, ...]:
         """How much each syllable of an entry tells."""
-        return tuple(float(w) for w in self._weights[index, : self.lengths[index]])
+        return tuple(float(w) for w in self._weights[: self.lengths[index], index])
 
     def written(self, text: str) -> list[int]:
         """Entries whose characters stand in `text` just so; sound alone cannot tell homophones."""
@@ -227,7 +227,7 @@ class Spotter:
 
     def places(self, heard: Sequence[Syllable], share: float, most: int = 60) -> list[Place]:
         """Phrases of which at least `share` was heard, in stretches that do not overlap."""
-        scores = self.spot(heard, share)
+        scores = self.spotted(heard, share)
         shares = scores / self.total
         named = np.flatnonzero(shares >= share)
         ranked = named[np.argsort(-(scores * shares)[named], kind="stable")]
@@ -238,27 +238,28 @@ class Spotter:
                 taken.append(Place(int(index), float(shares[index]), start, end))
         return taken
 
-    def spot(
-        self, heard: Sequence[Syllable], share: float | None = None, most: int = SHORTLIST
-    ) -> Scores:
-        """The score of every entry against one utterance, shape (entries,).
+    def spot(self, heard: Sequence[Sequence[Syllable]], most: int = SHORTLIST) -> Scores:
+        """The score of every entry against each of some utterances, shape (utterances, entries).
 
-        A perfect hearing scores the entry's total weight. Aligned are the entries of which at least
-        `share` may have been heard; where none is given, the `most` that may be heard best. The
-        others' score is that of a phrase of which nothing was heard.
+        A perfect hearing scores the entry's total weight. Aligned are the `most` entries that may
+        be heard best; the others' score is that of a phrase of which nothing was heard.
         """
-        if not heard:
-            return -self.total * SKIPPED
-        likeness = np.stack(self._likeness.of(heard))
-        if share is None and len(self.entries) <= most:
-            promising = np.arange(len(self.entries))
-        else:
-            bound = self._bound(likeness.max(axis=0))
-            if share is None:
-                promising = _highest(evidence(bound, self.total), most)
-            else:
-                promising = np.flatnonzero(bound >= share * self.total)
-        return self._scores(likeness, promising)
+        likeness = [self._likeness.of(one) for one in heard]
+        if len(self.entries) <= most:
+            return self._scores(likeness, [np.arange(len(self.entries))] * len(heard))
+        worth = evidence(self._bounds(likeness), self.total)
+        return self._scores(likeness, [_highest(one, most) for one in worth])
+
+    def spotted(self, heard: Sequence[Syllable], share: float) -> Scores:
+        """The score of every entry of which `share` may have been heard, shape (entries,).
+
+        The others' score is that of a phrase of which nothing was heard.
+        """
+        likeness = self._likeness.of(heard)
+        (bound,) = self._bounds([likeness])
+        promising = np.flatnonzero(bound >= share * self.total)
+        scores: Scores = self._scores([likeness], [promising])[0]
+        return scores
 
     def beyond_chance(self, likeness: Scores) -> Scores:
         """By how much each entry fits better than it fits talk about other things.
@@ -267,74 +268,105 @@ class Spotter:
         each syllable heard, shape (syllables, units), one syllable at least.
         """
         mean, deviation = by_chance(self.total, self.lengths, len(likeness))
-        bound = self._bound(likeness.max(axis=0))
+        (bound,) = self._bounds([likeness])
         promising = _highest((bound - mean) / deviation)
-        scores: Scores = (self._scores(likeness, promising) - mean) / deviation
-        return scores
+        (scores,) = self._scores([likeness], [promising])
+        beyond: Scores = (scores - mean) / deviation
+        return beyond
 
     def shares(self, likeness: Scores) -> Scores:
         """The share of each entry's weight that was heard, shape (entries,); negative if nothing.
 
         `likeness` is that of all units to each syllable heard, shape (syllables, units).
         """
-        everything = np.arange(len(self.entries))
-        return np.asarray(self._scores(likeness, everything) / self.total, np.float32)
+        (scores,) = self._scores([likeness], [np.arange(len(self.entries))])
+        return np.asarray(scores / self.total, np.float32)
 
-    def _scores(self, likeness: Scores, promising: NDArray[np.int64]) -> Scores:
-        """The scores of some entries, longest first; the others as if nothing was heard of them."""
-        scores: Scores = -self.total * SKIPPED
-        long = int(np.searchsorted(-self.lengths[promising], -LONG, side="right"))
-        for chosen in (promising[:long], promising[long:]):
-            if len(chosen):
-                scores[chosen] += self._aligned(likeness, chosen)
+    def _longer(self, lengths: NDArray[np.intp]) -> NDArray[np.intp]:
+        """How many of some lengths, the longest first, are above 0, 1, ..."""
+        return np.searchsorted(-lengths, -np.arange(lengths.max(initial=0)))
+
+    def _bounds(self, likeness: Sequence[Scores]) -> Scores:
+        """What no entry's score can exceed: every syllable matched by the likest that was heard.
+
+        Shape (utterances, entries); `likeness` of all units to each one's syllables.
+        """
+        width = 1 << (len(likeness) - 1).bit_length()  # numpy gathers 4, 8 or 16 bytes at once
+        nearest = np.zeros((len(self._pair_unit), width), dtype=np.float32)
+        for column, one in enumerate(likeness):
+            most = np.maximum(one.max(axis=0), -SKIPPED)
+            nearest[:, column] = most.take(self._pair_unit) * self._pair_weight
+        bounds = np.zeros((len(self.entries), width), dtype=np.float32)
+        for pairs in self._pairs:
+            bounds[: len(pairs)] += nearest.take(pairs, axis=0)
+        return np.ascontiguousarray(bounds.T[: len(likeness)])
+
+    def _scores(self, likeness: Sequence[Scores], promising: Sequence[NDArray[np.intp]]) -> Scores:
+        """The scores of some entries for each utterance; the others as if they were not heard.
+
+        All utterances are laid side by side, and what is beyond the end of one is silence.
+        """
+        units = likeness[0].shape[1]
+        gained = np.zeros((max(map(len, likeness)), len(likeness) * units), dtype=np.float32)
+        for number, one in enumerate(likeness):
+            gained[: len(one), number * units : (number + 1) * units] = one + SKIPPED
+        utterance = np.repeat(np.arange(len(likeness)), [len(chosen) for chosen in promising])
+        entry = np.concatenate(promising)
+        order = np.argsort(-self.lengths[entry], kind="stable")
+        utterance, entry = utterance[order], entry[order]
+        scores: Scores = np.tile(-self.total * SKIPPED, (len(likeness), 1))
+        if len(entry):
+            scores[utterance, entry] += self._aligned(gained, entry, utterance * units)
         return scores
 
-    def _bound(self, nearest: Scores) -> Scores:
-        """What each entry's score cannot exceed: every syllable matched by the likest heard."""
-        most = np.maximum(nearest, -SKIPPED)
-        bound = np.zeros(len(self.entries), dtype=np.float32)
-        for units, weights in self._columns:
-            gain = most.take(units)
-            gain *= weights
-            bound[: len(units)] += gain
-        return bound
-
-    def _aligned(self, likeness: Scores, chosen: NDArray[np.int64]) -> Scores:
+    def _aligned(
+        self, gained: Scores, chosen: NDArray[np.intp], offsets: NDArray[np.intp]
+    ) -> Scores:
         """The scores of some entries, longest first, above those if nothing of them was heard.
 
+        `gained` is what each unit, from an entry's offset on, adds to that where it is heard.
         Counting from there, a syllable that is skipped changes nothing: the row below takes over
         what the row above has reached.
         """
-        rows = int(self.lengths[chosen[0]])
-        units = self._units[chosen, :rows].T
-        gains = likeness.take(units, axis=1)
-        gains += SKIPPED
-        gains *= np.ascontiguousarray(self._weights[chosen, :rows].T)
-        reached = np.zeros((rows + 1, len(chosen)), dtype=np.float32)
-        before, after, whole = reached[:-1], reached[1:], reached[rows]
-        best: Scores = np.zeros(len(chosen), dtype=np.float32)
-        for gain in gains:
-            gain += before
-            after -= INSERTED
-            np.maximum(after, gain, out=after)
-            for row in range(rows):
-                np.maximum(reached[row], reached[row + 1], out=reached[row + 1])
-            np.maximum(best, whole, out=best)
+        lengths = self.lengths[chosen]
+        having = self._longer(lengths)
+        units = [self._units[row].take(chosen[:n]) + offsets[:n] for row, n in enumerate(having)]
+        weights = [self._weights[row].take(chosen[:n]) for row, n in enumerate(having)]
+        # Of each syllable heard: what is reached with the entries' first, second, ... syllable.
+        table = gained.take(np.concatenate(units), axis=1)
+        table *= np.concatenate(weights)
+        ends = np.cumsum(having)
+        blocks = [
+            slice(end - n, end) for n, end in zip(having.tolist(), ends.tolist(), strict=True)
+        ]
+        before: list[Scores] = []
+        for place, reached in enumerate(table):
+            rows = [reached[block] for block in blocks]
+            if place:
+                for above, row in zip(before, rows[1:], strict=False):
+                    row += above[: len(row)]
+                np.maximum(reached, table[place - 1] - INSERTED, out=reached)
+            np.maximum(rows[0], 0, out=rows[0])
+            for above, row in pairwise(rows):
+                np.maximum(row, above[: len(row)], out=row)
+            before = rows
+        last = (ends - having)[lengths - 1] + np.arange(len(chosen))
+        best: Scores = table.take(last, axis=1).max(axis=0)
         return best
 
     def span(self, index: int, heard: Sequence[Syllable]) -> tuple[int, int]:
         """The stretch [start, end) of `heard` that fits entry `index` best."""
         rows = int(self.lengths[index])
-        weights = self._weights[index, :rows]
-        units = self._units[index, :rows]
+        weights = self._weights[:rows, index]
+        gains = self._likeness.of(heard).take(self._units[:rows, index], axis=1) * weights
         lost = (SKIPPED * weights).tolist()
         score = [0.0, *(-SKIPPED * np.cumsum(weights)).tolist()]
         start = [0] * (rows + 1)
         best, span = -math.inf, (0, 0)
-        for position, alike in enumerate(self._likeness.of(heard)):
+        for position, gained in enumerate(gains.tolist()):
             above, above_start = 0.0, position + 1
             diagonal, diagonal_start = score[0], position  # row 0 starts at this syllable
-            for row, gain in enumerate((alike[units] * weights).tolist(), start=1):
+            for row, gain in enumerate(gained, start=1):
                 # where the stretch starts travels with the score
                 value, begin = diagonal + gain, diagonal_start
                 diagonal, diagonal_start = score[row], start[row]
@@ -348,17 +380,17 @@ class Spotter:
                 best, span = above, (above_start, position + 1)
         return span
 
-    def pool(self, values: Scores) -> Scores:
-        """Evidence of entries gathered for each label, shape (labels,): a soft maximum."""
-        highest = np.full(len(self.labels), -np.inf, dtype=np.float32)
-        np.maximum.at(highest, self.label_of, values)
-        parts = np.exp((values - highest[self.label_of]) / SHARED)
-        sums = np.zeros(len(self.labels), dtype=np.float32)
-        np.add.at(sums, self.label_of, parts)
-        pooled = highest + SHARED * np.log(sums)
-        return pooled.astype(np.float32)
+    def pool(self, values: Scores) -> tuple[Scores, NDArray[np.intp]]:
+        """Evidence of entries gathered for each label: a soft maximum; and each label's best entry.
 
-    def best_of(self, label: int, values: Scores) -> int:
-        """The entry of a label with the highest value."""
-        members = self._members[label]
-        return int(members[np.argmax(values[members])])
+        Both of shape (labels,).
+        """
+        highest = np.maximum.reduceat(values.take(self._by_label), self._first_of)
+        behind = values - highest.take(self.label_of)
+        sums = np.zeros(len(self.labels), dtype=np.float32)
+        np.add.at(sums, self.label_of, np.exp(behind / SHARED))
+        pooled = highest + SHARED * np.log(sums)
+        foremost = np.flatnonzero(behind == 0)[::-1]  # the first of equals is written last
+        best = np.zeros(len(self.labels), dtype=np.intp)
+        best[self.label_of[foremost]] = foremost
+        return pooled.astype(np.float32), best

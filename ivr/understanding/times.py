@@ -126,7 +126,7 @@ class TimeSpotter:
 
     def find(self, text: str, heard: Sequence[Syllable], clarity: float) -> list[Found]:
         """The time words in an utterance that do not overlap, the fullest first."""
-        scores = self._spotter.spot(heard, clarity)
+        scores = self._spotter.spotted(heard, clarity)
         shares = scores / self._spotter.total
         written = self._spotter.written(text)
         unwritten = self._only_written.copy()
