@@ -155,7 +155,7 @@ def explain(
 ) -> Explanation:
     """What `understand` makes of the same arguments, with its reasons."""
     found = search(hypotheses, state, matcher, now, dialect)
-    meaning = decide(found, state, matcher)
+    meaning = decide(found, state)
     heard = found.heard
     reasons = [
         Reason(

@@ -430,8 +430,11 @@ class Matcher:
         dialect: str = "",
         sounding: Sounding | None = None,
         times: Set[int] = frozenset(),
-    ) -> tuple[list[tuple[Weighed, Clues]], Weighed]:
-        """What speaks for each of the likeliest services, and for talk that orders nothing."""
+    ) -> tuple[list[tuple[Weighed, Clues]], Weighed, tuple[str, ...]]:
+        """What speaks for each of the likeliest services, and for talk that orders nothing.
+
+        And the services named clearly, each in a stretch of its own, the clearest first.
+        """
         ranking = _rank(self._services, heard, whole=False)
         talk = _rank(self._everyday, heard, whole=True)
         everyday = _weighed(self._everyday, talk, 0)
@@ -445,7 +448,7 @@ class Matcher:
         spotter = self._services
         written = {spotter.entries[n].label for n in spotter.written(heard[0].text)}
         sounded = self._sounded(sounding.alike) if sounding else {}
-        idle = float(self._everyday.beyond_chance(sounding.alike).max()) if sounding else 0.0
+        idle = self._everyday.furthest_beyond_chance(sounding.alike) if sounding else 0.0
         heard_most = sorted(sounded, key=lambda label: -sounded[label][0])
         for label in (likeliest, *heard_most[:TOP_HEARD]):
             if label in ranking.labels and ranking.labels.index(label) not in places:
@@ -492,7 +495,8 @@ class Matcher:
                 beyond_talk=idle,
             )
             weighed.append((one, clues))
-        return weighed, everyday
+        clearly = dict.fromkeys(spotter.entries[place.entry].label for place in named)
+        return weighed, everyday, tuple(clearly)
 
     def _sounded(self, alike: Scores) -> dict[str, tuple[float, Entry]]:
         """How far each service stands out in the sounds, and by which phrase."""
@@ -559,11 +563,6 @@ class Matcher:
             )
             for n, label in enumerate(self._topics.labels)
         }
-
-    def named(self, heard: Heard) -> tuple[str, ...]:
-        """Services named clearly, each in a stretch of its own, the clearest first."""
-        places = self._services.places(heard.syllables, SPOTTED)
-        return tuple(dict.fromkeys(self._services.entries[p.entry].label for p in places))
 
     def answer(
         self,
@@ -689,6 +688,8 @@ class Findings:
     """The same in falling confidence."""
     everyday: Weighed | None = None
     """Talk that orders nothing."""
+    named: tuple[str, ...] = ()
+    """Services named clearly, the clearest first."""
 
 
 def search(
@@ -711,7 +712,7 @@ def search(
         return Findings((), act)
     clarity = CLEAR if state is State.TIME else CERTAIN
     timed = matcher.when(_with_sounds(heard, sounding), now, clarity)
-    services, everyday = matcher.weighed(heard, dialect, sounding, timed.places[0])
+    services, everyday, named = matcher.weighed(heard, dialect, sounding, timed.places[0])
     likely = candidates(services)
     if asked:
         act = matcher.heard_answer(heard, sounding, Topic.ACT, ASKED, timed.places)
@@ -719,7 +720,9 @@ def search(
         act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
         if sounding and max(act.confidence, likely[0].confidence) < ACCEPT:
             act = matcher.wish(sounding) or act
-    return Findings(tuple(heard), act, _NONE, timed, tuple(services), tuple(likely), everyday)
+    return Findings(
+        tuple(heard), act, _NONE, timed, tuple(services), tuple(likely), everyday, named
+    )
 
 
 def understand(
@@ -734,10 +737,10 @@ def understand(
     Hypotheses come best first. Without a character in them, they can only answer a question for
     a yes or a rating, by their sounds.
     """
-    return decide(search(hypotheses, state, matcher, now, dialect), state, matcher)
+    return decide(search(hypotheses, state, matcher, now, dialect), state)
 
 
-def decide(found: Findings, state: State, matcher: Matcher) -> Meaning:
+def decide(found: Findings, state: State) -> Meaning:
     """What an utterance means by what was found in it."""
     if state in (State.RATING, State.SMS):
         return _rating(found)
@@ -756,7 +759,7 @@ def decide(found: Findings, state: State, matcher: Matcher) -> Meaning:
     beside = asked or act.confidence > best.confidence
     needed = ACT_HEARD if asked else ACT_ALONE if best.confidence < ACCEPT else ACT_CLEAR
     if act.confidence >= needed and beside and not answered:
-        named = matcher.named(heard[0]) if best.confidence >= ACCEPT else ()
+        named = found.named if best.confidence >= ACCEPT else ()
         return replace(
             base,
             kind=Kind.ACT,
@@ -772,7 +775,7 @@ def decide(found: Findings, state: State, matcher: Matcher) -> Meaning:
         rivals = base.candidates if timed.share < MOSTLY else ()  # else what time words sound like
         return replace(base, kind=Kind.TIME, confidence=CLEAR, candidates=rivals)
     if best.confidence >= ACCEPT:
-        others = tuple(code for code in matcher.named(heard[0]) if code != best.code)
+        others = tuple(code for code in found.named if code != best.code)
         return replace(
             base, kind=Kind.SERVICE, code=best.code, confidence=best.confidence, also=others
         )

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -36,6 +37,10 @@ INSERTED = 0.12
 
 SHORTLIST = 1200
 """Entries that are aligned in full for one utterance, where no share is required."""
+FOREMOST = 150
+"""Entries that are aligned first where only the furthest of all matters."""
+RECENT = 8
+"""Hypotheses whose likeness is kept: one utterance is looked at many times."""
 UNHEARD = 0.5
 """What the part of a phrase that was not heard takes from the evidence of the part that was."""
 SHARED = 0.3
@@ -45,6 +50,8 @@ SHARED = 0.3
 CHANCE_MEAN = np.asarray([-0.416, -0.014, 0.332, -0.482])
 CHANCE_DEVIATION = np.asarray([0.1, -0.038, 0.086, 0.127])
 """How total weight, syllables, the logarithm of the syllables heard and 1 make up by_chance()."""
+ROUNDING = 0.001
+"""Deviations by which a bound may fall short of what it bounds."""
 CHANCE_SPREAD = 0.15
 """Added to the deviation: a phrase that is never heard by chance proves nothing by a little."""
 
@@ -140,9 +147,13 @@ class Likeness:
         self._unit = np.asarray([n for _, _, n in ways])
         self._first_way = np.flatnonzero(np.diff(self._unit, prepend=-1))
         self._columns: dict[Syllable, Scores] = {}
+        self._lately = lru_cache(maxsize=RECENT)(self._of)
 
-    def of(self, heard: Sequence[Syllable]) -> Scores:
+    def of(self, heard: tuple[Syllable, ...]) -> Scores:
         """The likeness of all units to each syllable heard, shape (syllables, units)."""
+        return self._lately(heard)
+
+    def _of(self, heard: tuple[Syllable, ...]) -> Scores:
         self.prepare(heard)
         return np.stack([self._columns[syllable] for syllable in heard])
 
@@ -225,20 +236,24 @@ class Spotter:
             for entry in self._by_text.get(text[start:end], ())
         ]
 
-    def places(self, heard: Sequence[Syllable], share: float, most: int = 60) -> list[Place]:
+    def places(self, heard: tuple[Syllable, ...], share: float, most: int = 60) -> list[Place]:
         """Phrases of which at least `share` was heard, in stretches that do not overlap."""
         scores = self.spotted(heard, share)
         shares = scores / self.total
         named = np.flatnonzero(shares >= share)
         ranked = named[np.argsort(-(scores * shares)[named], kind="stable")]
         taken: list[Place] = []
+        free = set(range(len(heard)))
         for index in ranked[:most]:
+            if not free:
+                break
             start, end = self.span(int(index), heard)
-            if not any(start < place.end and place.start < end for place in taken):
+            if free.issuperset(range(start, end)):
                 taken.append(Place(int(index), float(shares[index]), start, end))
+                free.difference_update(range(start, end))
         return taken
 
-    def spot(self, heard: Sequence[Sequence[Syllable]], most: int = SHORTLIST) -> Scores:
+    def spot(self, heard: Sequence[tuple[Syllable, ...]], most: int = SHORTLIST) -> Scores:
         """The score of every entry against each of some utterances, shape (utterances, entries).
 
         A perfect hearing scores the entry's total weight. Aligned are the `most` entries that may
@@ -250,7 +265,7 @@ class Spotter:
         worth = evidence(self._bounds(likeness), self.total)
         return self._scores(likeness, [_highest(one, most) for one in worth])
 
-    def spotted(self, heard: Sequence[Syllable], share: float) -> Scores:
+    def spotted(self, heard: tuple[Syllable, ...], share: float) -> Scores:
         """The score of every entry of which `share` may have been heard, shape (entries,).
 
         The others' score is that of a phrase of which nothing was heard.
@@ -273,6 +288,19 @@ class Spotter:
         (scores,) = self._scores([likeness], [promising])
         beyond: Scores = (scores - mean) / deviation
         return beyond
+
+    def furthest_beyond_chance(self, likeness: Scores) -> float:
+        """The highest of `beyond_chance`, without aligning what cannot be it."""
+        mean, deviation = by_chance(self.total, self.lengths, len(likeness))
+        (bound,) = self._bounds([likeness])
+        most = (bound - mean) / deviation
+        promising = _highest(most)
+        foremost = promising[_highest(most[promising], FOREMOST)]
+        (scores,) = self._scores([likeness], [foremost])
+        furthest = ((scores - mean) / deviation).max()
+        rivals = promising[most[promising] > furthest - ROUNDING]
+        (scores,) = self._scores([likeness], [np.setdiff1d(rivals, foremost)])
+        return float(max(furthest, ((scores - mean) / deviation).max()))
 
     def shares(self, likeness: Scores) -> Scores:
         """The share of each entry's weight that was heard, shape (entries,); negative if nothing.
@@ -354,7 +382,7 @@ class Spotter:
         best: Scores = table.take(last, axis=1).max(axis=0)
         return best
 
-    def span(self, index: int, heard: Sequence[Syllable]) -> tuple[int, int]:
+    def span(self, index: int, heard: tuple[Syllable, ...]) -> tuple[int, int]:
         """The stretch [start, end) of `heard` that fits entry `index` best."""
         rows = int(self.lengths[index])
         weights = self._weights[:rows, index]

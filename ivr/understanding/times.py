@@ -124,7 +124,7 @@ class TimeSpotter:
             dtype=bool,
         )
 
-    def find(self, text: str, heard: Sequence[Syllable], clarity: float) -> list[Found]:
+    def find(self, text: str, heard: tuple[Syllable, ...], clarity: float) -> list[Found]:
         """The time words in an utterance that do not overlap, the fullest first."""
         scores = self._spotter.spotted(heard, clarity)
         shares = scores / self._spotter.total
