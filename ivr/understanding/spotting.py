@@ -81,6 +81,11 @@ def _highest(values: Scores, most: int = SHORTLIST) -> NDArray[np.int64]:
     return np.sort(ranked[:most])
 
 
+def _longer(lengths: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many of some lengths, the longest first, are above 0, 1, ..."""
+    return np.searchsorted(-lengths, -np.arange(lengths.max(initial=0)))
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A phrase in one pronunciation."""
@@ -219,7 +224,7 @@ class Spotter:
         pair_unit, pair_kind = np.divmod(pairs, max(1, len(kinds)))
         self._pair_unit, self._pair_weight = pair_unit, kinds[pair_kind]
         """Unit and weight of each pair of them: there are few beside all syllables of entries."""
-        self._pairs = [number[row, :n].copy() for row, n in enumerate(self._longer(self.lengths))]
+        self._pairs = [number[row, :n].copy() for row, n in enumerate(_longer(self.lengths))]
         """The pairs at the first, second, ... syllable of the entries that have one."""
 
     def weights_of(self, index: int) -> tuple[float, ...]:
@@ -310,10 +315,6 @@ class Spotter:
         (scores,) = self._scores([likeness], [np.arange(len(self.entries))])
         return np.asarray(scores / self.total, np.float32)
 
-    def _longer(self, lengths: NDArray[np.intp]) -> NDArray[np.intp]:
-        """How many of some lengths, the longest first, are above 0, 1, ..."""
-        return np.searchsorted(-lengths, -np.arange(lengths.max(initial=0)))
-
     def _bounds(self, likeness: Sequence[Scores]) -> Scores:
         """What no entry's score can exceed: every syllable matched by the likest that was heard.
 
@@ -332,7 +333,7 @@ class Spotter:
     def _scores(self, likeness: Sequence[Scores], promising: Sequence[NDArray[np.intp]]) -> Scores:
         """The scores of some entries for each utterance; the others as if they were not heard.
 
-        All utterances are laid side by side, and what is beyond the end of one is silence.
+        All utterances are laid side by side; beyond the end of one, nothing is gained.
         """
         units = likeness[0].shape[1]
         gained = np.zeros((max(map(len, likeness)), len(likeness) * units), dtype=np.float32)
@@ -357,7 +358,7 @@ class Spotter:
         what the row above has reached.
         """
         lengths = self.lengths[chosen]
-        having = self._longer(lengths)
+        having = _longer(lengths)
         units = [self._units[row].take(chosen[:n]) + offsets[:n] for row, n in enumerate(having)]
         weights = [self._weights[row].take(chosen[:n]) for row, n in enumerate(having)]
         # Of each syllable heard: what is reached with the entries' first, second, ... syllable.
