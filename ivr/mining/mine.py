@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from audio.files import whole
-from audio.phones import Matrix, PhoneHead
+from audio.phones import PhoneHead
 from audio.recogniser import Hypothesis, Recogniser, Samples
 from audio.sound import read_wav
 from audio.whisper import WhisperRecogniser
 from ivr.mining.corpus import sayings, sounds
 from ivr.mining.line import other_speaker, telephoned
 from ivr.mining.speaking import Job
-from ivr.mining.training import Utterance, train
+from ivr.mining.training import States, Utterance, train
 from ivr.understanding.grammar import Grammar
 from ivr.understanding.heard import LONGEST, SHORTEST, HeardAs
 from ivr.understanding.match import N_BEST, Matcher, prepared
@@ -36,6 +36,8 @@ VOICES = ("zf_xiaoni", "zf_xiaoxiao", "zm_yunxi", "zm_yunyang")
 OWN_SHARE = 4
 """A dialect with readings of its own gets that many sayings for one of an accent of Mandarin."""
 
+LINES = 3
+"""Lines over which each saying reaches the encoder: to hear one costs far less than to speak it."""
 _LINE = 7
 """Keeps the chances of a line apart from those of the speaker before it."""
 _HEADS = (0.9, 0.95, 1.0, 1.0, 1.06, 1.12)
@@ -77,8 +79,8 @@ class Hearing:
 
     saying: Planned
     hypotheses: tuple[Hypothesis, ...]
-    states: Matrix | None
-    """Of the encoder, shape (frames, dimension); None where the engine gives none."""
+    states: tuple[States, ...]
+    """Of the encoder over each line, shape (frames, dimension); empty if the engine tells none."""
 
 
 def make_plan(
@@ -139,9 +141,9 @@ def unspoken(folder: Path, plan: Sequence[Planned]) -> list[Job]:
     return [job for job in jobs if not job[0].exists()]
 
 
-def on_the_line(samples: Samples, number: int, seed: int) -> Samples:
+def on_the_line(samples: Samples, number: int, seed: int, line: int = 0) -> Samples:
     """How one saying arrives: another head, another room and loudness, and the line."""
-    chance = np.random.default_rng([_LINE * seed, number])
+    chance = np.random.default_rng([_LINE * seed, number, *([line] if line else [])])
     head = float(chance.choice(_HEADS))
     snr_db = _SNRS_DB[int(chance.integers(len(_SNRS_DB)))]
     peak = float(chance.uniform(*_PEAKS))
@@ -164,17 +166,28 @@ def hear_plan(
     heard.mkdir(parents=True, exist_ok=True)
     for saying in plan:
         path = heard / f"{saying.number:05}.npz"
-        hearing = kept_hearing(path, saying, recogniser.version)
-        if hearing is None:
-            sound = on_the_line(read_wav(sound_of(folder, saying)), saying.number, seed)
-            hypotheses = tuple(recogniser.recognise(sound, question=question))
-            states = None
-            if isinstance(recogniser, WhisperRecogniser):
-                states = recogniser.states(sound)
-            keep_hearing(path, Hearing(saying, hypotheses, states), recogniser.version)
-            hearing = kept_hearing(path, saying, recogniser.version)
-            assert hearing is not None
-        yield hearing
+        kept = kept_hearing(path, saying, recogniser.version)
+        lines = LINES if isinstance(recogniser, WhisperRecogniser) else 0
+        if kept is None or len(kept.states) < lines:
+            heard_now = _hear(folder, saying, recogniser, question, seed)
+            keep_hearing(path, heard_now, recogniser.version)
+            kept = kept_hearing(path, saying, recogniser.version)
+            assert kept is not None
+        yield kept
+
+
+def _hear(
+    folder: Path, saying: Planned, recogniser: Recogniser, question: str, seed: int
+) -> Hearing:
+    """Its words over the first line, the encoder's states over each of them."""
+    spoken = read_wav(sound_of(folder, saying))
+    sounds = [on_the_line(spoken, saying.number, seed, line) for line in range(LINES)]
+    words = tuple(recogniser.recognise(sounds[0], question=question))
+    if not isinstance(recogniser, WhisperRecogniser):
+        return Hearing(saying, words, ())
+    found = [recogniser.states(sound) for sound in sounds]
+    silent = np.zeros((0, 1), np.float32)  # nothing was heard: too short to be learned from
+    return Hearing(saying, words, tuple(silent if one is None else one for one in found))
 
 
 def keep_hearing(path: Path, hearing: Hearing, version: str) -> None:
@@ -184,8 +197,8 @@ def keep_hearing(path: Path, hearing: Hearing, version: str) -> None:
         "texts": np.asarray([h.text for h in hearing.hypotheses], str),
         "scores": np.asarray([h.score for h in hearing.hypotheses], float),
     }
-    if hearing.states is not None:
-        arrays["states"] = hearing.states.astype(np.float16)
+    for line, states in enumerate(hearing.states):
+        arrays[f"states {line}"] = states.astype(np.float16)
     with whole(path) as file:
         np.savez(file, **arrays)
 
@@ -199,7 +212,7 @@ def kept_hearing(path: Path, saying: Planned, version: str) -> Hearing | None:
             return None
         pairs = zip(stored["texts"], stored["scores"], strict=True)
         hypotheses = tuple(Hypothesis(str(text), float(score)) for text, score in pairs)
-        states = stored["states"].astype(np.float32) if "states" in stored else None
+        states = tuple(stored[name] for name in stored.files if name.startswith("states "))
     return Hearing(saying, hypotheses, states)
 
 
@@ -260,9 +273,9 @@ def phone_head(
     Raises MiningError when too little was heard.
     """
     utterances = [
-        Utterance(hearing.states, hearing.saying.syllables)
+        Utterance(states, hearing.saying.syllables)
         for hearing in hearings
-        if hearing.states is not None
+        for states in hearing.states
     ]
     if not utterances:
         return None

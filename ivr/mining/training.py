@@ -18,6 +18,7 @@ from audio.phones import PRIOR_SCALE, SILENCE, Matrix, PhoneHead, framed
 from ivr.understanding.syllables import Syllable
 
 Labels = NDArray[np.intp]
+States = NDArray[np.floating]
 
 EPOCHS = (1, 1, 1, 2, 2, 3)
 """Passes over all frames after each alignment. With more of them it learns the voices by heart."""
@@ -29,6 +30,8 @@ DROPPED = 0.5
 """Share of the hidden units that are left out at each step."""
 MASKED = 0.3
 """The same of the encoder's states."""
+MEMBERS = 2
+"""Networks whose scores are averaged: each errs in other places."""
 BEFORE, AFTER = 9, 19
 """Frames that are taken for silence at first, as recognisers get the speech with its edges."""
 SMALLEST_SCALE = 1e-3
@@ -40,7 +43,7 @@ UNSEEN = 1e-4
 class Utterance:
     """What was said, and what an encoder made of it."""
 
-    states: NDArray[np.floating]
+    states: States
     """Shape (frames, dimension)."""
     syllables: Sequence[Syllable]
 
@@ -173,6 +176,17 @@ class _Network:
             array -= np.float32(rate) * (step + np.float32(DECAY) * array)
 
 
+def _averaged(networks: Sequence[_Network]) -> list[Matrix]:
+    """The arrays of one network that gives the mean of their scores: the hidden units of all."""
+    hidden_weights, hidden_bias, weights, biases = zip(*(n.arrays for n in networks), strict=True)
+    return [
+        np.concatenate(hidden_weights, axis=1),
+        np.concatenate(hidden_bias),
+        np.concatenate(weights) / np.float32(len(networks)),
+        np.mean(biases, axis=0),
+    ]
+
+
 def _rates(steps: int) -> Iterator[float]:
     highest, lowest = RATES
     for step in range(steps):
@@ -186,6 +200,7 @@ def train(
     seed: int,
     context: int = 1,
     hidden: int = 192,
+    members: int = MEMBERS,
     epochs: Sequence[int] = EPOCHS,
     report: Callable[[str], None] = lambda line: None,
 ) -> PhoneHead:
@@ -206,14 +221,15 @@ def train(
     del everything
     chance = np.random.default_rng(seed)
     frames = _Frames(used, mean, scale, context)
-    network = _Network(len(mean) * (2 * context + 1), hidden, len(phones), chance)
+    inputs = len(mean) * (2 * context + 1)
+    networks = [_Network(inputs, hidden, len(phones), chance) for _ in range(members)]
     labels = np.concatenate([evenly(len(one.states), s) for one, s in pairs])
     batches = -(-len(frames) // BATCH)
     rates = _rates(sum(epochs) * batches)
 
     def head() -> PhoneHead:
         common = np.bincount(labels, minlength=len(phones)) / len(labels) + UNSEEN
-        hidden_weights, hidden_bias, weights, bias = (array.copy() for array in network.arrays)
+        hidden_weights, hidden_bias, weights, bias = _averaged(networks)
         return PhoneHead(
             phones=np.asarray(phones),
             mean=mean,
@@ -235,7 +251,9 @@ def train(
             )
         for _ in range(passes):
             for chosen in np.array_split(chance.permutation(len(frames)), batches):
-                network.learn(frames.inputs(chosen), labels[chosen], next(rates))
+                rate, seen = next(rates), frames.inputs(chosen)
+                for network in networks:
+                    network.learn(seen, labels[chosen], rate)
         report(f"training: {number} of {len(epochs)} alignments learned, {len(pairs)} utterances")
     return head()
 

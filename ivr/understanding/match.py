@@ -8,7 +8,7 @@ confidence.py says how often evidence like this is right.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -102,6 +102,22 @@ YES_BY_EAR, YES_CLEARLY = 0.85, 0.2
 """The same for a yes: a wrong one books what nobody wanted."""
 CONTRADICTED = 0.15
 """If another answer fits the sounds so much better than the one in the words, neither counts."""
+OUTDONE, YES_OUTDONE = 1.0, 0.5
+"""The same in deviations by which an answer stands out, and for a yes."""
+ANSWER_STANDS = 4.5
+"""Deviations by which an answer stands out that is taken for its sounds alone, ..."""
+ANSWER_LEADS = 0.8
+"""... and by how many more than any other, ..."""
+WISH_LEADS = 1.0
+"""... and where nobody asked, ..."""
+WISH_OVER_NEED = 0.5
+"""... and than any service."""
+NEED_OVER_WISH = 1.0
+"""A service that stands out by so much more was meant, and not the act in the words."""
+WISHED = 0.6
+"""Confidence in a service from which on the sounds alone tell no act."""
+BY_EAR_SURE = 0.9
+"""Confidence in an answer that stands out in the sounds."""
 SPOTTED = 0.85
 """Share of a further service, or of an answer at the start of a longer sentence."""
 
@@ -309,6 +325,26 @@ def _weighed(spotter: Spotter, ranking: _Ranking, place: int) -> Weighed:
         ranking.evidence[place],
         ranking.shares[place],
     )
+
+
+def _clearest(by_ear: Sequence[Candidate]) -> Candidate | None:
+    """The first of some answers, best first, if its share in the sounds tells it by itself."""
+    first, second, *_ = by_ear
+    share, lead = (YES_BY_EAR, YES_CLEARLY) if first.code == "yes" else (BY_EAR, CLEARLY)
+    clear = first.confidence >= share and first.confidence - second.confidence >= lead
+    return first if clear else None
+
+
+def _contradicted(
+    told: Candidate, by_ear: Sequence[Candidate], beyond: Mapping[str, float]
+) -> bool:
+    """Whether another answer fits the sounds so much better that this one was hardly given."""
+    share = next(c.confidence for c in by_ear if c.code == told.code)
+    first = by_ear[0].confidence
+    rival = max(beyond[code] for code in beyond if code != told.code)
+    if rival - beyond[told.code] >= (YES_OUTDONE if told.code == "yes" else OUTDONE):
+        return True
+    return first >= BY_EAR and first - share >= CONTRADICTED
 
 
 def candidates(weighed: Sequence[tuple[Weighed, Clues]]) -> list[Candidate]:
@@ -632,22 +668,46 @@ class Matcher:
         told = self.answer(heard, topic, strict, timed)
         if sounding is None:
             return told
-        first, second, *_ = by_ear = self.by_ear(sounding, topic, strict)
-        if told.confidence >= ACT_HEARD:
-            same = next(c.confidence for c in by_ear if c.code == told.code)
-            contradicted = first.confidence - same >= CONTRADICTED and first.confidence >= BY_EAR
-            return _NONE if contradicted else told
-        share, lead = (YES_BY_EAR, YES_CLEARLY) if first.code == "yes" else (BY_EAR, CLEARLY)
-        clear = first.confidence >= share and first.confidence - second.confidence >= lead
-        return first if clear else told
-
-    def wish(self, sounding: Sounding) -> Candidate | None:
-        """An act that nobody asked for, if the sounds tell it clearly and are little else."""
-        first, second, *_ = self.by_ear(sounding, Topic.ACT, UNASKED)
-        clear = first.confidence - second.confidence >= YES_CLEARLY
-        return (
-            first if clear and first.confidence >= YES_BY_EAR and first.code not in BARE else None
+        by_ear = self.by_ear(sounding, topic, strict)
+        beyond = self._standing(sounding, topic)
+        first, second = sorted(beyond, key=lambda code: -beyond[code])[:2]
+        fitting = told if told.confidence >= ACT_HEARD else _clearest(by_ear)
+        if fitting and not _contradicted(fitting, by_ear, beyond):
+            return fitting
+        stands = (
+            beyond[first] >= ANSWER_STANDS
+            and beyond[first] - beyond[second] >= ANSWER_LEADS
+            and (first != "yes" or by_ear[0].code == "yes")
         )
+        if stands:
+            same = next(c for c in by_ear if c.code == first)
+            return replace(same, confidence=BY_EAR_SURE)
+        return _NONE if fitting else told
+
+    def wish(self, told: Candidate, sounding: Sounding, services: Sequence[Clues]) -> Candidate:
+        """The act that nobody asked for: the one `told` in the words, or one that stands out.
+
+        None that a service outdoes in the sounds; by sounds alone, no yes and no no.
+        """
+        beyond = self._standing(sounding, Topic.ACT)
+        need = max(clues.beyond for clues in services)
+        if told.code and need - beyond[told.code] > NEED_OVER_WISH:
+            told = _NONE
+        if told.confidence >= ACT_ALONE or max(map(confidence.of_service, services)) >= WISHED:
+            return told
+        first, second = sorted(beyond, key=lambda code: -beyond[code])[:2]
+        stands = (
+            beyond[first] >= max(ANSWER_STANDS, need + WISH_OVER_NEED)
+            and beyond[first] - beyond[second] >= WISH_LEADS
+            and first not in ("yes", "no")
+        )
+        return Candidate(first, BY_EAR_SURE) if stands else told
+
+    def _standing(self, sounding: Sounding, topic: Topic) -> dict[str, float]:
+        """Deviations by which each act or rating fits the sounds better than by chance."""
+        spotter = self._acts if topic is Topic.ACT else self._ratings
+        pooled, _ = spotter.pool(spotter.beyond_chance(sounding.alike))
+        return {label: float(pooled[n]) for n, label in enumerate(spotter.labels)}
 
     def need(self, text: str, now: datetime) -> str:
         """What may name the need in an utterance: without the frames and the time around it."""
@@ -718,8 +778,8 @@ def search(
         act = matcher.heard_answer(heard, sounding, Topic.ACT, ASKED, timed.places)
     else:
         act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
-        if sounding and max(act.confidence, likely[0].confidence) < ACCEPT:
-            act = matcher.wish(sounding) or act
+        if sounding:
+            act = matcher.wish(act, sounding, [clues for _, clues in services])
     return Findings(
         tuple(heard), act, _NONE, timed, tuple(services), tuple(likely), everyday, named
     )

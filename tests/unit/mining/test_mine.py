@@ -109,7 +109,7 @@ def test_only_what_tells_something_new_is_kept(small: Path) -> None:
         said(2, "想要剃头", "haircut"): ("我想洗早",),  # another service's
     }
     hearings = [
-        Hearing(saying, tuple(Hypothesis(text, -0.5) for text in texts), None)
+        Hearing(saying, tuple(Hypothesis(text, -0.5) for text in texts), ())
         for saying, texts in heard_texts.items()
     ]
     assert heard_as(hearings, Matcher(load(small / "grammars"))) == {
@@ -152,7 +152,7 @@ def test_mining_goes_on_where_it_was_and_gives_the_same_again(
         write_wav(sound_of(folder, one), chance.integers(-9999, 9999, 4000).astype(np.int16))
         if one.number < 4:  # heard before the interruption
             states = chance.standard_normal((60, 8)).astype(np.float32)
-            hearing = Hearing(one, (Hypothesis("你发", -0.2),), states)
+            hearing = Hearing(one, (Hypothesis("你发", -0.2),), (states, states[::2]))
             keep_hearing(folder / "whisper-toy" / f"{one.number:05}.npz", hearing, VERSION)
 
     def run() -> dict[str, bytes]:
