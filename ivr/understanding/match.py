@@ -776,6 +776,8 @@ def search(
     likely = candidates(services)
     if asked:
         act = matcher.heard_answer(heard, sounding, Topic.ACT, ASKED, timed.places)
+        if act.code == "yes" and sounding:  # its sounds alone do not change the time
+            timed = matcher.when(heard, now, clarity)
     else:
         act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
         if sounding:

@@ -115,3 +115,19 @@ def test_file_that_is_no_phone_head_is_named(tmp_path: Path) -> None:
     np.savez(path, weights=np.zeros(3))
     with pytest.raises(ValueError, match="no phone head"):
         PhoneHead.load(path)
+
+
+def test_yes_does_not_change_the_time_by_what_it_sounds_like(says: Callable[..., Meaning]) -> None:
+    meaning = says("对的没错", "呒不问题", "suzhou", State.CONFIRM)
+    assert (meaning.kind, meaning.code, meaning.when) == (Kind.ACT, "yes", None)
+
+
+def test_no_that_was_written_down_as_something_like_yes_is_no_yes(
+    says: Callable[..., Meaning],
+) -> None:
+    assert says("故事", "不是的", "lanzhou", State.CONFIRM).code == "no"
+
+
+def test_person_is_reached_by_the_sounds_of_the_wish(says: Callable[..., Meaning]) -> None:
+    meaning = says("拆允工", "转人工", "guanzhong", State.OPEN)
+    assert (meaning.kind, meaning.code) == (Kind.ACT, "operator")
