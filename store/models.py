@@ -452,6 +452,18 @@ class QueueVisit(SQLModel, table=True):
     talk_ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class Ringing(SQLModel, table=True):
+    """A telephone that rings for a caller in the queue at this moment."""
+
+    __table_args__ = (UniqueConstraint("visit_id", "extension"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    visit_id: int = Field(foreign_key="queue_visit.id", ondelete="CASCADE")
+    extension: str = Field(index=True)
+    """Of the operator."""
+    since: datetime = Field(sa_type=UtcDateTime)
+
+
 class Callback(SQLModel, table=True):
     """Somebody is owed a call. At most one open at a time for a number."""
 
