@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tomllib
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -40,6 +41,8 @@ class SipSettings(BaseModel):
     rtp_end: int = 10999
     trunks: list[str] = ["127.0.0.1"]
     """Addresses or networks whose calls are taken as callers (the gateway or provider)."""
+    anonymous: bool = False
+    """Whether calls from any other address are taken as callers too."""
 
 
 class AsteriskSettings(BaseModel):
@@ -55,7 +58,54 @@ class AgentSettings(BaseModel):
     audiosocket_port: int = 9092
     http_port: int = 8088
     max_calls: int = 10
-    """Calls the agent takes at once; further ones are admitted to the queue."""
+    """Calls the agent never takes more of at once; further ones are admitted to the queue."""
+    slow_ms: int = Field(default=800, ge=100)
+    """How long an utterance may take in the recogniser, waiting included: where it takes longer,
+    fewer calls are admitted."""
+
+
+class QueueSettings(BaseModel):
+    """Waiting for an operator."""
+
+    announce_s: int = Field(default=45, ge=20)
+    """How often a caller who waits is told something."""
+    longest_wait_s: int = Field(default=900, ge=60)
+    """Who has waited for so long is called back instead."""
+    waiting_per_operator: int = Field(default=5, ge=0)
+    """With so many callers waiting for each operator on duty, further ones whom the agent has no
+    free line for are called back at once."""
+
+
+class EmergencySettings(BaseModel):
+    oncall: list[str] = []
+    """Telephone numbers that ring with the operators' telephones, night and day. Whoever answers
+    there has to press 1."""
+
+    @field_validator("oncall")
+    @classmethod
+    def _numbers(cls, numbers: list[str]) -> list[str]:
+        for number in numbers:
+            if not re.fullmatch(r"\+?\d{3,20}", number):
+                raise ValueError(f"{number!r} is not a telephone number in digits")
+        return numbers
+
+
+class ConsoleSettings(BaseModel):
+    host: str = "127.0.0.1"
+    """Address the operators' pages are on; 0.0.0.0 for other machines of the office."""
+    port: int = 8090
+    certificate: Path | None = None
+    """PEM file; with it and `key` the pages are on HTTPS. Other machines should have no less."""
+    key: Path | None = None
+    session_hours: int = Field(default=12, ge=1)
+    """A log-in lasts a shift."""
+    idle_minutes: int = Field(default=60, ge=1)
+    """It ends sooner for somebody who is off duty and does nothing."""
+
+    @property
+    def url(self) -> str:
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
 
 
 class EngineSettings(BaseModel):
@@ -84,6 +134,16 @@ class SynthesiserSettings(BaseModel):
     voice: str = "zf_xiaoxiao"
     speed: float = Field(default=0.85, gt=0.4, lt=1.6)
     threads: int = 2
+
+
+class RecordingSettings(BaseModel):
+    turns_days: int = Field(default=7, ge=0)
+    """How long the sound of what a caller said to the agent before a human took over is kept, for
+    that human to listen to; 0: not at all. Of other calls none is kept."""
+    calls: bool = False
+    """Whether whole calls are recorded; callers are told at the beginning."""
+    calls_days: int = Field(default=30, ge=0)
+    """How long such recordings are kept."""
 
 
 class TurnSettings(BaseModel):
@@ -124,9 +184,13 @@ class Settings(BaseSettings):
     sip: SipSettings = SipSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
     agent: AgentSettings = AgentSettings()
+    queue: QueueSettings = QueueSettings()
+    emergency: EmergencySettings = EmergencySettings()
+    console: ConsoleSettings = ConsoleSettings()
     recogniser: RecogniserSettings = RecogniserSettings()
     synthesiser: SynthesiserSettings = SynthesiserSettings()
     turn: TurnSettings = TurnSettings()
+    recording: RecordingSettings = RecordingSettings()
 
     @classmethod
     def settings_customise_sources(

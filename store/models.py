@@ -247,7 +247,10 @@ class Call(SQLModel, table=True):
     reason: str = ""
     """Why it went to a human, or failed."""
     summary: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """What is known so far, for the screen of the human who takes the call."""
+    """What is known so far, for the screen of the human who takes the call. Texts, each only if
+    known: surname, address, dialect, service, time, unsure_between, wanted_next, booked; and
+    "order", what there is of the order being made: code, scheduled_for (ISO 8601), time, said_time,
+    address, address_wrong, read_back ("yes": the caller has heard it all)."""
     dialect: str = ""
     """Heard in what was ordered, a folder name below grammars/; empty if nothing was."""
 
