@@ -455,16 +455,19 @@ class QueueVisit(SQLModel, table=True):
     talk_ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Ringing(SQLModel, table=True):
-    """A telephone that rings for a caller in the queue at this moment."""
+class OperatorCall(SQLModel, table=True):
+    """An operator's telephone rings for a call, or talks in it, at this moment."""
 
-    __table_args__ = (UniqueConstraint("visit_id", "extension"),)
+    __tablename__ = "operator_call"
 
-    id: int | None = Field(default=None, primary_key=True)
-    visit_id: int = Field(foreign_key="queue_visit.id", ondelete="CASCADE")
+    uniqueid: str = Field(primary_key=True)
+    """Of the telephone's channel in Asterisk."""
+    call_id: uuid.UUID
+    """As the dialplan named the call; it need not be in `call`, see QueueVisit."""
     extension: str = Field(index=True)
     """Of the operator."""
-    since: datetime = Field(sa_type=UtcDateTime)
+    rang_at: datetime = Field(sa_type=UtcDateTime)
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Callback(SQLModel, table=True):

@@ -101,18 +101,15 @@ def upgrade() -> None:
     for column in ("call_id", "phone", "joined_at", "left_at"):
         op.create_index(f"ix_queue_visit_{column}", "queue_visit", [column])
     op.create_table(
-        "ringing",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("visit_id", sa.Integer(), nullable=False),
+        "operator_call",
+        sa.Column("uniqueid", sa.String(), nullable=False),
+        sa.Column("call_id", sa.Uuid(), nullable=False),
         sa.Column("extension", sa.String(), nullable=False),
-        sa.Column("since", TIME, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["visit_id"], ["queue_visit.id"], name="fk_ringing_visit_id", ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_ringing"),
-        sa.UniqueConstraint("visit_id", "extension", name="uq_ringing_visit_id_extension"),
+        sa.Column("rang_at", TIME, nullable=False),
+        sa.Column("answered_at", TIME),
+        sa.PrimaryKeyConstraint("uniqueid", name="pk_operator_call"),
     )
-    op.create_index("ix_ringing_extension", "ringing", ["extension"])
+    op.create_index("ix_operator_call_extension", "operator_call", ["extension"])
     op.create_table(
         "callback",
         sa.Column("id", sa.Integer(), nullable=False),
