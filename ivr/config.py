@@ -6,12 +6,20 @@ import os
 import re
 import secrets
 import tomllib
+from datetime import time
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -88,6 +96,60 @@ class EmergencySettings(BaseModel):
             if not re.fullmatch(r"\+?\d{3,20}", number):
                 raise ValueError(f"{number!r} is not a telephone number in digits")
         return numbers
+
+
+NumberPattern = Annotated[str, Field(pattern=r"^[0-9XZN\[\]-]{3,40}$")]
+"""As in Asterisk's dialplan, of a fixed length: X is 0-9, Z 1-9, N 2-9, [13-5] one of 1, 3, 4, 5."""
+
+
+class OutboundSettings(BaseModel):
+    """Calls out of the house: who may be called, and how many at once."""
+
+    gateway: str = Field(default="", pattern=r"^([\w.-]+(:\d+)?)?$")
+    """Host, or host:port, that calls out are sent to; empty: none are made."""
+    user: str = ""
+    """For the gateway, if it asks who calls."""
+    password: SecretStr = SecretStr("")
+    caller_id: str = Field(default="", pattern=r"^\+?\d*$")
+    """The number that the called see, if the gateway lets us choose."""
+    numbers: list[NumberPattern] = [
+        "1[3-9]XXXXXXXXX",
+        "010NXXXXXXX",
+        "02XNXXXXXXX",
+        "0[3-9]XXNXXXXXX",
+        "0[3-9]XXNXXXXXXX",
+        "NXXXXXX",
+        "NXXXXXXX",
+    ]
+    """The only numbers that may be called: mobiles and landlines of the country, without those
+    that cost extra."""
+    max_calls: int = Field(default=4, ge=0)
+    """Calls out at once."""
+    lines: int = Field(default=0, ge=0)
+    """Lines that calls in and out share; 0: as many as are wanted."""
+    spare_lines: int = Field(default=2, ge=0)
+    """Of these, how many are left free for callers."""
+
+
+class CallbackSettings(BaseModel):
+    hours_from: time = time(8)
+    hours_to: time = time(20)
+    """In these hours of the site's day people are called back. Who has asked less than
+    `awake_minutes` ago is awake, and is called at any hour."""
+    awake_minutes: int = Field(default=30, ge=0)
+    tries: int = Field(default=6, ge=1)
+    """So often a number is called before it is given up."""
+    retry_first_s: int = Field(default=120, ge=1)
+    """Time to the second try; to each further one it is twice as long, up to `retry_most_s`."""
+    retry_most_s: int = Field(default=7200, ge=1)
+    ring_s: int = Field(default=45, ge=5)
+    """How long a telephone is let ring: elders walk slowly."""
+
+    @model_validator(mode="after")
+    def _hours(self) -> Self:
+        if self.hours_from >= self.hours_to:
+            raise ValueError("hours_from is not before hours_to")
+        return self
 
 
 class ConsoleSettings(BaseModel):
@@ -186,6 +248,8 @@ class Settings(BaseSettings):
     agent: AgentSettings = AgentSettings()
     queue: QueueSettings = QueueSettings()
     emergency: EmergencySettings = EmergencySettings()
+    outbound: OutboundSettings = OutboundSettings()
+    callback: CallbackSettings = CallbackSettings()
     console: ConsoleSettings = ConsoleSettings()
     recogniser: RecogniserSettings = RecogniserSettings()
     synthesiser: SynthesiserSettings = SynthesiserSettings()
