@@ -6,7 +6,6 @@ SIGTERM and SIGINT: no new calls; those in progress get DRAIN_S to end, then a h
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 import time
@@ -26,6 +25,7 @@ from ivr.config import ROOT, ConfigError, Settings, load_settings
 from ivr.dialogue.pieces import fixed_pieces
 from ivr.dialogue.prompts import PromptError, load_prompts
 from ivr.engine import load_recogniser
+from ivr.logs import set_up_logs
 from ivr.telephony import audiosocket
 from ivr.telephony.admission import Admission
 from ivr.telephony.http import make_app
@@ -44,23 +44,6 @@ log = structlog.get_logger()
 
 class AgentError(Exception):
     """The agent cannot start; one line that says why and what to do."""
-
-
-def set_up_logs(level: str) -> None:
-    """To standard error, one line an event."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def load_site(settings: Settings) -> tuple[Site, list[str]]:
