@@ -99,7 +99,7 @@ class EmergencySettings(BaseModel):
 
 
 NumberPattern = Annotated[str, Field(pattern=r"^[0-9XZN\[\]-]{3,40}$")]
-"""As in Asterisk's dialplan, of a fixed length: X is 0-9, Z 1-9, N 2-9, [13-5] one of 1, 3, 4, 5."""
+"""As in Asterisk's dialplan, of a fixed length: X is 0-9, Z 1-9, N 2-9, [13-5] 1, 3, 4 or 5."""
 
 
 class OutboundSettings(BaseModel):

@@ -113,13 +113,14 @@ def asked(
             wants=wants,
             priority=priority,
             queued_at=queued_at,
+            asked_at=at,
             due_at=at,
         )
         session.add(row)
         session.flush()
         _event(session, row, CallbackEventKind.ASKED, at, cause)
     else:
-        row.queued_at = min(row.queued_at, queued_at)
+        row.queued_at, row.asked_at = min(row.queued_at, queued_at), at
         row.priority = max(row.priority, priority)
         if wants is Wants.OPERATOR:
             row.wants = wants
@@ -231,6 +232,14 @@ def release(store: Store, attempt: UUID, at: datetime, why: str, due_at: datetim
             state = CallbackState.NO_ANSWER if row.tries else CallbackState.WAITING
             _put_back(row, state, due_at, why)
             _event(session, row, CallbackEventKind.RELEASED, at, why)
+
+
+def put_off(store: Store, id: int, due_at: datetime) -> None:
+    """Not to be dialled before `due_at`. Raises StoreError."""
+    with store.write() as session:
+        row = session.get(Callback, id, with_for_update=True)
+        if row is not None and row.state in TO_BE_DIALLED:
+            row.due_at = due_at
 
 
 def close_served(store: Store, at: datetime) -> list[Callback]:

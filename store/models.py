@@ -143,8 +143,10 @@ class QueueEnd(StrEnum):
     """The caller hung up."""
     CALLBACK = "callback"
     """The caller asked to be called back instead."""
+    EMERGENCY = "emergency"
+    """The caller needs help at once: see Alarm."""
     FAILED = "failed"
-    """The queue sent the caller away, or it is not known what happened."""
+    """The caller was cut off."""
 
 
 class Cause(StrEnum):
@@ -495,6 +497,8 @@ class Callback(SQLModel, table=True):
     """As QueueVisit.priority."""
     queued_at: datetime = Field(sa_type=UtcDateTime)
     """Their place in line: when they first began to wait."""
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+    """When they last asked, or hung up."""
     state: CallbackState = Field(default=CallbackState.WAITING, sa_type=_coded(CallbackState))
     due_at: datetime = Field(sa_type=UtcDateTime)
     """Not to be dialled before."""

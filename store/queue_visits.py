@@ -87,24 +87,16 @@ def leave(store: Store, uniqueid: str, how: QueueEnd, at: datetime) -> Callback 
         return _leave(session, visit, how, at) if visit is not None else None
 
 
-def asked_to_be_called(store: Store, uniqueid: str, at: datetime) -> None:
-    """A wait ended because the caller wants to be called back. Raises StoreError."""
-    with store.write() as session:
-        visit = _last(session, uniqueid)
-        if visit is not None and visit.how in (None, QueueEnd.FAILED):
-            visit.how, visit.left_at = QueueEnd.CALLBACK, visit.left_at or at
-
-
 # --- afterwards ---
 
 
 def catch_up(
-    store: Store, logged: Sequence[Logged], waiting: Collection[str], at: datetime
+    store: Store, logged: Sequence[Logged], channels: Collection[str], at: datetime
 ) -> list[Callback]:
-    """Brings the visits in line with Asterisk's log and with who is `waiting` now (channels).
+    """Brings the visits in line with Asterisk's log and with the `channels` there are since.
 
-    `logged` is in the order of joining. Who is not waiting, and of whom the log says nothing more,
-    was cut off: Asterisk died. Gives the call-backs owed. Raises StoreError.
+    `logged` is in the order of joining. Whose channel is gone, and of whom the log says nothing
+    more, was cut off: Asterisk died. Gives the call-backs owed. Raises StoreError.
     """
     owed: list[Callback | None] = []
     with store.write() as session:
@@ -131,23 +123,15 @@ def catch_up(
             if visit.how is QueueEnd.ANSWERED:
                 visit.talk_ended_at = visit.talk_ended_at or one.talk_ended_at
         for visit in session.exec(select(QueueVisit).where(col(QueueVisit.left_at).is_(None))):
-            if visit.uniqueid not in waiting:
+            if visit.uniqueid not in channels:
                 owed.append(_leave(session, visit, QueueEnd.FAILED, at))
-    return [callback for callback in owed if callback is not None]
-
-
-def end_talks(store: Store, talking: Collection[str], at: datetime) -> None:
-    """Ends the talks of which Asterisk knows nothing any more. Raises StoreError.
-
-    talking: the channels there are.
-    """
-    with store.write() as session:
-        rows = select(QueueVisit).where(
+        talking = select(QueueVisit).where(
             QueueVisit.how == QueueEnd.ANSWERED, col(QueueVisit.talk_ended_at).is_(None)
         )
-        for visit in session.exec(rows):
-            if visit.uniqueid not in talking:
+        for visit in session.exec(talking):
+            if visit.uniqueid not in channels:
                 visit.talk_ended_at = at
+    return [callback for callback in owed if callback is not None]
 
 
 # --- looking ---

@@ -210,6 +210,31 @@ class Ami:
             raise AmiError(f"{name}: {self._trouble}")
         return await self._ask(name, fields, variables or {}, timeout_s)
 
+    async def listed(
+        self, name: str, *, timeout_s: float = 5.0, **fields: str
+    ) -> list[dict[str, Any]]:
+        """The events that an action answers with, such as QueueStatus, without the last, which
+        says that it was the last.
+
+        Raises AmiError as `action` does.
+        """
+        if not self.connected:
+            raise AmiError(f"{name}: {self._trouble}")
+        found = []
+        with self.events() as events:
+            number = (await self._ask(name, fields, {}, timeout_s))["ActionID"]
+            try:
+                async with asyncio.timeout(timeout_s):
+                    async for event in events:
+                        if event.get("ActionID") != number:
+                            continue
+                        if event.get("EventList") == "Complete":
+                            break
+                        found.append(event)
+            except TimeoutError:
+                raise AmiError(f"{name}: the list did not end within {timeout_s:g} s") from None
+        return found
+
     async def _ask(
         self, name: str, fields: Mapping[str, str], variables: Mapping[str, str], timeout_s: float
     ) -> dict[str, Any]:

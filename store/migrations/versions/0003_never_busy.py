@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("wants", sa.String(16), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("queued_at", TIME, nullable=False),
+        sa.Column("asked_at", TIME, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("due_at", TIME, nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
