@@ -272,6 +272,7 @@ class Supervisor:
         self._children = [
             Child("asterisk", place.command(), environment),
             Child("agent", [sys.executable, "-m", "ivr.agent"], dict(os.environ)),
+            Child("outreach", [sys.executable, "-m", "ivr.outreach"], dict(os.environ)),
         ]
         self._state = State(pid=os.getpid())
         self._stop = asyncio.Event()

@@ -116,6 +116,17 @@ class Site:
             )
         asyncio.run(self._booted())
 
+    def start_outreach(self) -> subprocess.Popen[bytes]:
+        """Outreach alone; whoever starts it ends it."""
+        with (self.settings.run_dir / "outreach.log").open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "ivr.outreach"],
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+
     async def _booted(self) -> None:
         manager = self.ami()
         with manager.events("FullyBooted") as booted:

@@ -139,6 +139,11 @@ class Ring:
     """The last one, for an INVITE that comes again."""
 
     @property
+    def called(self) -> str:
+        """The number that was dialled."""
+        return self.invite.first.split()[1].partition("sip:")[2].partition("@")[0]
+
+    @property
     def caller(self) -> str:
         """The number that the telephone shows."""
         found = re.search(r"sip:([^@>]*)@", str(self.invite.headers["From"]))
@@ -192,8 +197,17 @@ class Ring:
 class Phone(asyncio.DatagramProtocol):
     """One telephone. Use as an asynchronous context manager."""
 
-    def __init__(self, settings: Settings, user: str, secret: str, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        user: str,
+        secret: str,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        """port: of its own; 0: any."""
         self.user = user
+        self._port = port
         self.host = host
         self._secret = secret
         self._server = (host, settings.sip.port)
@@ -204,7 +218,7 @@ class Phone(asyncio.DatagramProtocol):
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        made = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, 0))
+        made = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, self._port))
         self._transport: asyncio.DatagramTransport = made[0]
         self._port = self._transport.get_extra_info("sockname")[1]
         return self
