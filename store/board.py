@@ -94,7 +94,7 @@ class Desk:
     name: str
     extension: str
     duty: Duty
-    reason: str
+    duty_reason: str
     since: datetime | None
     talking_since: datetime | None
 
