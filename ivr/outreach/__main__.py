@@ -20,6 +20,8 @@ from ivr.outreach.queue_watch import watch_queue
 from ivr.recordings import keep_deleting
 from ivr.telephony import pbx
 from ivr.telephony.ami import Ami
+from ivr.telephony.journal import keep_journal
+from ivr.telephony.members import keep_members
 from ivr.telephony.telephones import keep_telephones
 from store.database import Store, StoreError, open_store
 
@@ -40,6 +42,8 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
             group.create_task(watch_queue(store, ami, queue_log), name="queue"),
             group.create_task(dialler.run(), name="dialler"),
             group.create_task(keep_telephones(store, ami), name="telephones"),
+            group.create_task(keep_journal(store, ami), name="journal"),
+            group.create_task(keep_members(store, ami, settings), name="members"),
             group.create_task(keep_deleting(settings, place), name="old sound"),
         ]
         log.info("ready", gateway=settings.outbound.gateway or "none")

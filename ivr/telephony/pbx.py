@@ -239,6 +239,8 @@ def write_configuration(
         "agent": settings.agent,
         "queue": settings.queue,
         "emergency": settings.emergency,
+        "outbound": settings.outbound,
+        "callback": settings.callback,
         "secrets": settings.secrets,
         "sip_target": loopback(settings.sip.host),
         "dialplans": sorted(path.name for path in DIALPLANS.glob("*.conf")),
