@@ -18,6 +18,7 @@ COMMANDS = (
     "evaluate",
     "grammar",
     "models",
+    "operator",
     "orders",
     "say",
     "service",
