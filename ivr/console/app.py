@@ -10,14 +10,41 @@ from aiohttp.typedefs import Handler
 
 from ivr.catalog import load_catalog
 from ivr.config import Settings
-from ivr.console import board, callbacks, calls, duty, health, live, login, orders, people, records
+from ivr.console import (
+    board,
+    callbacks,
+    calls,
+    duty,
+    health,
+    live,
+    login,
+    orders,
+    people,
+    recordings,
+    records,
+    supervisor,
+    transfer,
+)
 from ivr.console.live import LIVE, Live
 from ivr.console.pages import SCREENS, SETTINGS, STORE, add_pages, render
 from ivr.console.screens import STATIC, Screens
 from ivr.console.texts import load_texts
 from store.database import Store, StoreError
 
-MODULES = (health, login, board, duty, callbacks, people, calls, orders, records)
+MODULES = (
+    health,
+    login,
+    board,
+    duty,
+    transfer,
+    callbacks,
+    people,
+    calls,
+    orders,
+    recordings,
+    supervisor,
+    records,
+)
 """Each has PAGES, and TOPICS where something on them is live."""
 MOST_BODY = 64 * 1024
 FAILURES = frozenset({400, 401, 403, 404, 405, 409, 413, 500, 503})

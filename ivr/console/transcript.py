@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -79,25 +79,60 @@ def parts(heard: str, hypotheses: Sequence[Mapping[str, Any]]) -> tuple[Part, ..
     """What was heard, cut where other readings of about the same likelihood differ from it."""
     if not heard:
         return ()
-    doubts: dict[int, dict[str, None]] = {}
-    """First character in doubt -> what else it may begin; their ends are in `ends`."""
-    ends: dict[int, int] = {}
-    for reading in _readings(heard, hypotheses):
-        for begin, end, rival in _differences(heard, reading):
-            doubts.setdefault(begin, {})[rival] = None
-            ends[begin] = max(end, ends.get(begin, end))
+    readings = [Alignment(heard, text) for text in _readings(heard, hypotheses)]
     found: list[Part] = []
     position = 0
-    for begin in sorted(doubts):
-        if begin < position:  # inside a stretch that is marked already
-            continue
+    for begin, end in _joined(span for reading in readings for span in reading.differences()):
         if begin > position:
             found.append(Part(heard[position:begin]))
-        found.append(Part(heard[begin : ends[begin]], tuple(doubts[begin])))
-        position = ends[begin]
+        rivals = dict.fromkeys(reading.between(begin, end) for reading in readings)
+        rivals.pop(heard[begin:end], None)
+        found.append(Part(heard[begin:end], tuple(rivals)))
+        position = end
     if position < len(heard):
         found.append(Part(heard[position:]))
     return tuple(found)
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans that overlap made into one, in their order."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if joined and begin < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return joined
+
+
+class Alignment:
+    """Another reading laid beside what was heard."""
+
+    def __init__(self, heard: str, reading: str) -> None:
+        self._heard = heard
+        self._reading = reading
+        self._steps = SequenceMatcher(None, heard, reading, autojunk=False).get_opcodes()
+
+    def differences(self) -> Iterator[tuple[int, int]]:
+        """Stretches of what was heard that this reading has otherwise, punctuation aside."""
+        for what, begin, end, other, other_end in self._steps:
+            if what == "equal" or not _plain(
+                self._heard[begin:end] + self._reading[other:other_end]
+            ):
+                continue
+            if begin == end:  # something more was said: shown at the character before, or after
+                begin = max(0, begin - 1)
+                end = begin + 1
+            yield begin, end
+
+    def between(self, begin: int, end: int) -> str:
+        """What this reading has for a stretch that begins and ends inside no difference."""
+        same = [step for step in self._steps if step[0] == "equal"]
+        starts = [j + begin - i for _, i, i_end, j, _ in same if i <= begin <= i_end]
+        ends = [j + end - i for _, i, i_end, j, _ in same if i <= end <= i_end]
+        start = max(starts, default=0) if begin else 0
+        stop = max(ends, default=len(self._reading)) if end < len(self._heard) else None
+        return self._reading[start:stop]
 
 
 def _readings(heard: str, hypotheses: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -111,22 +146,6 @@ def _readings(heard: str, hypotheses: Sequence[Mapping[str, Any]]) -> list[str]:
     )
     plain = _plain(heard)
     return [text for text in close if text and _plain(text) != plain][:MOST_READINGS]
-
-
-def _differences(heard: str, reading: str) -> list[tuple[int, int, str]]:
-    """(begin, end, what it is in the reading) of every stretch of `heard` that differs."""
-    found = []
-    matcher = SequenceMatcher(None, heard, reading, autojunk=False)
-    for what, begin, end, other, other_end in matcher.get_opcodes():
-        rival = reading[other:other_end]
-        if what == "equal" or not _plain(heard[begin:end] + rival):
-            continue
-        if begin == end:  # something more was said: it is shown at the character before or after
-            begin = max(0, begin - 1)
-            end = begin + 1
-            rival = heard[begin] + rival if other else rival + heard[begin]
-        found.append((begin, end, rival))
-    return found
 
 
 def _plain(text: str) -> str:
