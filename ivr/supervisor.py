@@ -342,6 +342,7 @@ class Supervisor:
                     stdout=out,
                     stderr=out,
                     start_new_session=True,  # Ctrl-C is ours alone: we end them in order
+                    umask=0o077,  # what they write of people is for nobody else
                 )
             self._state.children[child.name] = {
                 "pid": child.process.pid,

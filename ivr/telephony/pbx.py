@@ -206,6 +206,7 @@ def prepare(settings: Settings, place: Place, operators: Sequence[Operator] = ()
             place.cache,
         ):
             place.host(path).mkdir(parents=True, exist_ok=True)
+        place.host(place.recordings).mkdir(mode=0o700, exist_ok=True)
         etc = place.host(place.etc)
         write_configuration(settings, place, etc, whole=True, operators=operators)
         if place.owner:
@@ -236,6 +237,7 @@ def write_configuration(
         "place": place,
         "sip": settings.sip,
         "asterisk": settings.asterisk,
+        "recording": settings.recording,
         "agent": settings.agent,
         "queue": settings.queue,
         "emergency": settings.emergency,
