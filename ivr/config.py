@@ -137,6 +137,9 @@ class CallbackSettings(BaseModel):
     """In these hours of the site's day people are called back. Who has asked less than
     `awake_minutes` ago is awake, and is called at any hour."""
     awake_minutes: int = Field(default=30, ge=0)
+    after_hangup_s: int = Field(default=15, ge=0)
+    """How long somebody who has hung up while waiting is left in peace: they may be dialling
+    again."""
     tries: int = Field(default=6, ge=1)
     """So often a number is called before it is given up."""
     retry_first_s: int = Field(default=120, ge=1)

@@ -57,14 +57,15 @@ def ask(
     at: datetime,
     priority: int = 0,
     queued_at: datetime | None = None,
+    due_at: datetime | None = None,
     call_id: UUID | None = None,
 ) -> Callback | None:
     """Somebody is to be called back, or already was to be: there is one open at a time a number.
 
     Asking again keeps the better of the two places in line and of the two priorities, and dials at
     once who was put off. `phone` as store.phones gives it; None is returned where it is withheld.
-    `queued_at` is when they began to wait, without it `at`. The call they came of gets the outcome
-    callback. Raises StoreError.
+    `queued_at` is when they began to wait and `due_at` when to dial at the earliest, without them
+    `at`. The call they came of gets the outcome callback. Raises StoreError.
     """
     if not phone:
         return None
@@ -79,6 +80,7 @@ def ask(
                     at=at,
                     priority=priority,
                     queued_at=queued_at or at,
+                    due_at=due_at or at,
                     call_id=call_id,
                 )
         except Conflict:  # on PostgreSQL another process may have been faster since we looked
@@ -96,6 +98,7 @@ def asked(
     at: datetime,
     priority: int,
     queued_at: datetime,
+    due_at: datetime,
     call_id: UUID | None,
 ) -> Callback:
     """`ask` inside a transaction of the caller's; `phone` is not empty."""
@@ -114,7 +117,7 @@ def asked(
             priority=priority,
             queued_at=queued_at,
             asked_at=at,
-            due_at=at,
+            due_at=due_at,
         )
         session.add(row)
         session.flush()
@@ -127,7 +130,7 @@ def asked(
         if cause is Cause.ASKED:
             row.cause = cause
         if row.state in TO_BE_DIALLED:
-            _put_back(row, CallbackState.WAITING, min(row.due_at, at), row.detail)
+            _put_back(row, CallbackState.WAITING, min(row.due_at, due_at), row.detail)
         _event(session, row, CallbackEventKind.CHANGED, at, f"asked again: {cause}")
     if call_id is not None:
         _note_outcome(session, call_id, row, cause, queued_at, at)

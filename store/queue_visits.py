@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -76,22 +76,28 @@ def end_talk(store: Store, uniqueid: str, at: datetime) -> None:
             talking.talk_ended_at = talking.talk_ended_at or at
 
 
-def leave(store: Store, uniqueid: str, how: QueueEnd, at: datetime) -> Callback | None:
+def leave(
+    store: Store, uniqueid: str, how: QueueEnd, at: datetime, grace: timedelta = timedelta()
+) -> Callback | None:
     """The wait has ended, and not with an operator.
 
-    Gives the call-back that is owed for it: to whoever has hung up, or was cut off. Raises
-    StoreError.
+    Gives the call-back that is owed for it: to whoever has hung up, or was cut off. `grace` is the
+    time they are given to call again by themselves. Raises StoreError.
     """
     with store.write() as session:
         visit = _waiting(session, uniqueid)
-        return _leave(session, visit, how, at) if visit is not None else None
+        return _leave(session, visit, how, at, grace=grace) if visit is not None else None
 
 
 # --- afterwards ---
 
 
 def catch_up(
-    store: Store, logged: Sequence[Logged], channels: Collection[str], at: datetime
+    store: Store,
+    logged: Sequence[Logged],
+    channels: Collection[str],
+    at: datetime,
+    grace: timedelta = timedelta(),
 ) -> list[Callback]:
     """Brings the visits in line with Asterisk's log and with the `channels` there are since.
 
@@ -119,12 +125,12 @@ def catch_up(
             session.add(visit)
             session.flush()
             if visit.how is None and one.how is not None and one.left_at is not None:
-                owed.append(_leave(session, visit, one.how, one.left_at, one.answered_by))
+                owed.append(_leave(session, visit, one.how, one.left_at, one.answered_by, grace))
             if visit.how is QueueEnd.ANSWERED:
                 visit.talk_ended_at = visit.talk_ended_at or one.talk_ended_at
         for visit in session.exec(select(QueueVisit).where(col(QueueVisit.left_at).is_(None))):
             if visit.uniqueid not in channels:
-                owed.append(_leave(session, visit, QueueEnd.FAILED, at))
+                owed.append(_leave(session, visit, QueueEnd.FAILED, at, grace=grace))
         talking = select(QueueVisit).where(
             QueueVisit.how == QueueEnd.ANSWERED, col(QueueVisit.talk_ended_at).is_(None)
         )
@@ -164,7 +170,12 @@ def _last(session: Session, uniqueid: str) -> QueueVisit | None:
 
 
 def _leave(
-    session: Session, visit: QueueVisit, how: QueueEnd, at: datetime, extension: str = ""
+    session: Session,
+    visit: QueueVisit,
+    how: QueueEnd,
+    at: datetime,
+    extension: str = "",
+    grace: timedelta = timedelta(),
 ) -> Callback | None:
     visit.how, visit.left_at = how, at
     if how is QueueEnd.ANSWERED:
@@ -179,5 +190,6 @@ def _leave(
         at=at,
         priority=visit.priority,
         queued_at=visit.joined_at,
+        due_at=at + grace,
         call_id=visit.call_id,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from datetime import timedelta
 
 import aiohttp
 import structlog
@@ -36,10 +37,11 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
         loop.add_signal_handler(number, stop.set)
     manager = Ami("127.0.0.1", settings.asterisk.ami_port, pbx.AMI_USER, settings.secrets.ami)
     queue_log = place.host(place.log) / "queue_log"
+    grace = timedelta(seconds=settings.callback.after_hangup_s)
     async with manager as ami, aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
         dialler = Dialler(store, ami, settings, agent_room(settings, http))
         tasks = [
-            group.create_task(watch_queue(store, ami, queue_log), name="queue"),
+            group.create_task(watch_queue(store, ami, queue_log, grace), name="queue"),
             group.create_task(dialler.run(), name="dialler"),
             group.create_task(keep_telephones(store, ami), name="telephones"),
             group.create_task(keep_journal(store, ami), name="journal"),

@@ -33,7 +33,7 @@ from store.privacy import mask_phone
 TICK_S = 1.0
 LOOK_S = 3.0
 """How often it is asked what became of the calls under way."""
-LEASE_S = 15.0
+LEASE_S = 10.0
 """A process that has said nothing of its claims for so long is dead."""
 STARTED_S = 10.0
 """An attempt of which there is no trace after this time was never begun."""

@@ -43,12 +43,15 @@ REMEMBERED = timedelta(hours=24)
 log = structlog.get_logger()
 
 
-async def watch_queue(store: Store, ami: Ami, queue_log: Path) -> NoReturn:
-    """Until cancelled; what fails is begun again with what Asterisk says then."""
+async def watch_queue(store: Store, ami: Ami, queue_log: Path, grace: timedelta) -> NoReturn:
+    """Until cancelled; what fails is begun again with what Asterisk says then.
+
+    grace: see store.queue_visits.leave.
+    """
     while True:
         with ami.events(*EVENTS) as events:
             try:
-                await _QueueWatch(store, ami, queue_log).run(events)
+                await _QueueWatch(store, ami, queue_log, grace).run(events)
             except (StoreError, AmiError) as error:
                 if ami.connected:
                     log.warning("the queue is watched again from the start", reason=str(error))
@@ -56,10 +59,11 @@ async def watch_queue(store: Store, ami: Ami, queue_log: Path) -> NoReturn:
 
 
 class _QueueWatch:
-    def __init__(self, store: Store, ami: Ami, queue_log: Path) -> None:
+    def __init__(self, store: Store, ami: Ami, queue_log: Path, grace: timedelta) -> None:
         self._store = store
         self._ami = ami
         self._queue_log = queue_log
+        self._grace = grace
         self._left: dict[str, float] = {}
         """Channels that have left the queue and were not answered, and when that is looked up."""
 
@@ -103,7 +107,7 @@ class _QueueWatch:
             case "AgentComplete":
                 queue_visits.end_talk(store, uniqueid, at)
             case "QueueCallerAbandon":
-                owed = queue_visits.leave(store, uniqueid, QueueEnd.ABANDONED, at)
+                owed = queue_visits.leave(store, uniqueid, QueueEnd.ABANDONED, at, self._grace)
                 if owed is not None:
                     log.info("hung up while waiting", phone=mask_phone(owed.phone), id=owed.id)
 
@@ -115,7 +119,9 @@ class _QueueWatch:
             lambda: read(_tail(self._queue_log), QUEUE, now - REMEMBERED)
         )
         channels = {event["Uniqueid"] for event in await self._ami.listed("CoreShowChannels")}
-        owed = await asyncio.to_thread(queue_visits.catch_up, self._store, logged, channels, now)
+        owed = await asyncio.to_thread(
+            queue_visits.catch_up, self._store, logged, channels, now, self._grace
+        )
         if owed:
             log.info("waiting callers found gone", call_backs=len(owed))
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from conftest import Site
 
 from ivr.caller.simulator import CallReport, Simulator
-from ivr.telephony.ami import Ami
+from ivr.telephony.ami import Ami, AmiEvents
 from ivr.telephony.audiosocket import Line, serve
 
 CALL_S = 60.0
@@ -104,3 +104,17 @@ async def dial(site: Site, ami: Ami, caller: str, *, stays_s: int = 120, **heade
         variables={f"PJSIP_HEADER(add,{name})": value for name, value in headers.items()},
     )
     return unique_id
+
+
+async def press(ami: Ami, caller: str, key: str) -> None:
+    """The caller of `dial` presses a key: it crosses SIP as an RFC 4733 event."""
+    await ami.action("PlayDTMF", Channel=caller, Digit=key, Duration="160")
+
+
+async def event_of(events: AmiEvents, name: str, **fields: str) -> dict[str, Any]:
+    """The next event of this name with these fields."""
+    async with asyncio.timeout(CALL_S):
+        async for event in events:
+            if event["Event"] == name and fields.items() <= event.items():
+                return event
+    raise AssertionError("events do not end")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from conftest import Site, free_ports
 from phone import Phone, Ring
+from sqlmodel import col, delete, select
 from stand_in import CALL_S, agent, dial, hang_up_all
 
 from ivr.telephony.ami import Ami
@@ -22,23 +24,27 @@ from store import callbacks
 from store.database import Store, open_store
 from store.models import (
     Callback,
+    CallbackEvent,
     CallbackEventKind,
     CallbackState,
     Cause,
-    Outcome,
     QueueEnd,
     QueueVisit,
     Wants,
 )
 from store.queue_visits import waiting
 
-ELDER = "13900000001"
-ABROAD = "0085212345678"
+_numbers = itertools.count(1)
+NOT_ALLOWED = ("0085212345678", "+85212345678", "110", "16812345")
+AT_ONCE = 2
+SEED = 20261122
+KILLS = 4
 QUICK = {
     "YIHU_CALLBACK__HOURS_FROM": "00:00",
     "YIHU_CALLBACK__HOURS_TO": "23:59:59",
-    "YIHU_CALLBACK__RETRY_FIRST_S": "2",
-    "YIHU_CALLBACK__RING_S": "30",
+    "YIHU_CALLBACK__RETRY_FIRST_S": "1",
+    "YIHU_CALLBACK__AFTER_HANGUP_S": "0",
+    "YIHU_OUTBOUND__MAX_CALLS": str(AT_ONCE),
 }
 
 
@@ -52,16 +58,30 @@ class World:
         self.ami = ami
         self.elder = elder
         self.operator = operator
+        self.numbers: list[str] = []
+        """Of this test."""
+
+    def number(self) -> str:
+        """Of somebody who has not called before."""
+        self.numbers.append(f"1390000{next(_numbers):04}")
+        return self.numbers[-1]
 
     async def until(self, found: Callable[[], object]) -> None:
         """For what another process writes into the store and tells nobody."""
-        async with asyncio.timeout(CALL_S):
-            while not await asyncio.to_thread(found):
+        async with asyncio.timeout(2 * CALL_S):
+            while not await asyncio.to_thread(found):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 
+    async def pause(self, paused: bool) -> None:
+        """The operator."""
+        await self.ami.action(
+            "QueuePause", Interface="PJSIP/operator", Paused="true" if paused else "false"
+        )
+
     def rows(self) -> list[Callback]:
-        """Oldest first."""
-        return [row.callback for row in reversed(callbacks.newest_callbacks(self.store))]
+        """Of this test, oldest first."""
+        rows = [row.callback for row in reversed(callbacks.newest_callbacks(self.store))]
+        return [row for row in rows if row.phone in self.numbers]
 
     def state(self) -> CallbackState:
         return self.rows()[-1].state
@@ -71,23 +91,21 @@ class World:
         assert row.id is not None
         return [event.kind for event in callbacks.events_of(self.store, [row.id])[row.id]]
 
-    async def waits_in_queue(self, number: str = ELDER) -> str:
+    async def waits_in_queue(self, number: str) -> str:
         """Somebody calls and stands in the queue; gives their channel."""
         channel = await dial(self.site, self.ami, number)
         await self.until(lambda: [one for one in waiting(self.store) if one.phone == number])
         return channel
 
-    def asks(self, number: str = ELDER, wants: Wants = Wants.OPERATOR) -> Callback:
-        row = callbacks.ask(
-            self.store,
-            number,
-            cause=Cause.ASKED,
-            wants=wants,
-            at=datetime.now(UTC),
-            call_id=uuid4(),
-        )
-        assert row is not None
-        return row
+    def asks(self, number: str, wants: Wants = Wants.AGENT) -> None:
+        now = datetime.now(UTC)
+        callbacks.ask(self.store, number, cause=Cause.ASKED, wants=wants, at=now, call_id=uuid4())
+
+    def visits(self) -> list[QueueVisit]:
+        """Of this test, oldest first."""
+        rows = select(QueueVisit).where(col(QueueVisit.phone).in_(self.numbers))
+        with self.store.read() as session:
+            return list(session.exec(rows.order_by(col(QueueVisit.id))))
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +133,6 @@ def outreach(own_asterisk: Site) -> Iterator[subprocess.Popen[bytes]]:
 async def world(own_asterisk: Site, far_end: int) -> AsyncIterator[World]:
     site = own_asterisk
     store = open_store(site.settings.database)
-    with store.write() as session:
-        session.connection().exec_driver_sql("DELETE FROM callback_event")
-        session.connection().exec_driver_sql("DELETE FROM callback")
-        session.connection().exec_driver_sql("DELETE FROM queue_visit")
     async with (
         site.ami() as ami,
         Phone(site.settings, "elder", "", port=far_end) as elder,
@@ -127,22 +141,26 @@ async def world(own_asterisk: Site, far_end: int) -> AsyncIterator[World]:
         await ami.wait_connected(CALL_S)
         yield World(site, store, ami, elder, operator)
         await hang_up_all(ami)
+    with store.write() as session:  # what a test leaves open is nobody else's business
+        session.exec(delete(CallbackEvent))
+        session.exec(delete(Callback))
     store.close()
 
 
 async def test_caller_who_hangs_up_while_waiting_is_called_back_and_reaches_an_operator(
     world: World, outreach: subprocess.Popen[bytes]
 ) -> None:
-    channel = await world.waits_in_queue()
+    elder = world.number()
+    channel = await world.waits_in_queue(elder)
     await world.ami.action("Hangup", Channel=channel)
     await world.until(world.rows)
     assert await world.operator.register() == 200
 
     at_home = await world.elder.rings(CALL_S)
-    assert at_home.called == ELDER
+    assert at_home.called == elder
     await at_home.answer()
     at_desk = await world.operator.rings(CALL_S)
-    assert at_desk.caller == ELDER
+    assert at_desk.caller == elder
     await at_desk.answer()
     await world.until(lambda: world.state() is CallbackState.REACHED)
     await at_desk.hang_up()
@@ -151,3 +169,269 @@ async def test_caller_who_hangs_up_while_waiting_is_called_back_and_reaches_an_o
     [row] = world.rows()
     assert (row.cause, row.wants, row.tries) == (Cause.ABANDONED, Wants.OPERATOR, 1)
     assert row.reached_call_id is not None
+
+
+async def test_one_who_is_busy_is_called_again(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    elder = world.number()
+    async with agent(world.site, "agent", "hangup"):
+        world.asks(elder)
+        (await world.elder.rings(CALL_S)).reject()
+        await (await world.elder.rings(CALL_S)).answer()
+        await world.until(lambda: world.state() is CallbackState.DONE)
+    assert world.kinds() == [
+        CallbackEventKind.ASKED,
+        CallbackEventKind.DIALLED,
+        CallbackEventKind.NOT_REACHED,
+        CallbackEventKind.DIALLED,
+        CallbackEventKind.REACHED,
+        CallbackEventKind.DONE,
+    ]
+
+
+async def test_one_who_wants_the_agent_gets_the_agent(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    elder = world.number()
+    async with agent(world.site, "agent", "hangup") as asked:
+        world.asks(elder, wants=Wants.AGENT)
+        await (await world.elder.rings(CALL_S)).answer()
+        await world.until(lambda: world.state() is CallbackState.DONE)
+    [row] = world.rows()
+    admitted = [form for question, form in asked if question == "admit"]
+    assert [(form["caller"], form["uuid"]) for form in admitted] == [
+        (elder, str(row.reached_call_id))
+    ]
+    assert world.visits() == []
+
+
+async def test_nobody_is_called_for_the_agent_while_it_has_no_room(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    elders = [world.number() for _ in range(5)]
+    async with agent(world.site, "agent", "hangup", room="0"):
+        world.asks(elders[0], Wants.AGENT)
+        assert await world.operator.register() == 200
+        world.asks(elders[1], Wants.OPERATOR)
+        ring = await world.elder.rings(CALL_S)
+        assert ring.called == elders[1]
+        assert [row.state for row in world.rows()] == [
+            CallbackState.WAITING,
+            CallbackState.DIALLING,
+        ]
+        ring.reject()
+
+
+async def test_one_who_hangs_up_again_while_waiting_is_called_again_by_the_same_call_back(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    elder = world.number()
+    assert await world.operator.register() == 200
+    world.asks(elder, wants=Wants.OPERATOR)
+    at_home = await world.elder.rings(CALL_S)
+    await at_home.answer()
+    at_desk = await world.operator.rings(CALL_S)
+    await at_home.hang_up()
+    await at_desk.over.wait()
+    await (await world.elder.rings(CALL_S)).answer()
+    at_desk = await world.operator.rings(CALL_S)
+    await at_desk.answer()
+    await at_desk.hang_up()
+    await world.until(lambda: world.state() is CallbackState.DONE)
+    assert len(world.rows()) == 1
+    assert [visit.how for visit in world.visits()] == [QueueEnd.ABANDONED, QueueEnd.ANSWERED]
+
+
+async def test_one_who_has_called_again_and_was_served_is_not_called_back(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    elder = world.number()
+    assert await world.operator.register() == 200
+    await world.pause(True)
+    channel = await world.waits_in_queue(elder)
+    await world.ami.action("Hangup", Channel=channel)
+    await world.until(world.rows)
+    await world.waits_in_queue(elder)
+    await world.pause(False)
+    at_desk = await world.operator.rings(CALL_S)
+    await at_desk.answer()
+    await world.until(lambda: world.state() is CallbackState.DONE)
+    await at_desk.hang_up()
+    assert world.elder.silent
+    assert CallbackEventKind.DIALLED not in world.kinds()
+
+
+async def test_one_who_hung_up_while_outreach_was_dead_is_called_back(world: World) -> None:
+    elders = [world.number() for _ in range(5)]
+    first = world.site.start_outreach()
+    try:
+        channels = [await world.waits_in_queue(number) for number in elders[:2]]
+    finally:
+        first.kill()
+        first.wait(30)
+    unseen = await dial(world.site, world.ami, elders[2])
+    with world.ami.events("QueueCallerJoin", "QueueCallerAbandon") as events:
+        async with asyncio.timeout(CALL_S):
+            while (event := await anext(events))["Event"] != "QueueCallerJoin":
+                pass
+            for channel in (channels[0], unseen):
+                await world.ami.action("Hangup", Channel=channel)
+                while (event := await anext(events))["Event"] != "QueueCallerAbandon":
+                    pass
+    assert event["CallerIDNum"] == elders[2]
+    second = world.site.start_outreach()
+    try:
+        await world.until(lambda: len(world.rows()) == 2)
+        assert {row.phone for row in world.rows()} == {elders[0], elders[2]}
+        assert [visit.phone for visit in waiting(world.store)] == [elders[1]]
+    finally:
+        second.terminate()
+        second.wait(30)
+
+
+async def test_no_call_back_is_lost_or_doubled_when_outreach_is_killed_while_it_dials(
+    world: World,
+) -> None:
+    elders = [world.number() for _ in range(8)]
+    moments = random.Random(SEED)
+    answered: Counter[str] = Counter()
+    ringing: set[asyncio.Task[None]] = set()
+    dead: set[str] = set()
+
+    def claims() -> set[str]:
+        """Processes that are dialling."""
+        return {row.claimed_by for row in world.rows() if row.state is CallbackState.DIALLING}
+
+    def done() -> bool:
+        return all(row.state is CallbackState.DONE for row in world.rows())
+
+    async def answers(ring: Ring) -> None:
+        await asyncio.sleep(moments.uniform(0, 2))
+        if not ring.over.is_set():
+            answered[ring.called] += 1
+            await ring.answer()
+
+    async def picks_up() -> None:
+        while True:
+            ring = await world.elder.rings(10 * CALL_S)
+            ringing.add(asyncio.create_task(answers(ring)))
+
+    async with agent(world.site, "agent", "hangup"):
+        for number in elders:
+            world.asks(number)
+        home = asyncio.create_task(picks_up())
+        process = world.site.start_outreach()
+        try:
+            while len(dead) < KILLS and not done():
+                await world.until(lambda: claims() - dead or done())
+                dead.update(claims())
+                await asyncio.sleep(moments.uniform(0, 2))
+                process.kill()
+                process.wait(30)
+                process = world.site.start_outreach()
+            await world.until(done)
+        finally:
+            process.terminate()
+            process.wait(30)
+            home.cancel()
+            await asyncio.gather(home, *ringing, return_exceptions=True)
+    assert dead
+    assert {number: answered[number] for number in elders} == dict.fromkeys(elders, 1)
+    assert len(world.rows()) == len(elders)
+
+
+async def test_no_more_are_called_at_once_than_the_settings_say(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    elders = [world.number() for _ in range(5)]
+    async with agent(world.site, "agent", "hangup"):
+        for number in elders[:3]:
+            world.asks(number)
+        rings = [await world.elder.rings(CALL_S) for _ in range(AT_ONCE)]
+        assert [row.state for row in world.rows()] == [
+            CallbackState.DIALLING,
+            CallbackState.DIALLING,
+            CallbackState.WAITING,
+        ]
+        rings[0].reject()
+        third = await world.elder.rings(CALL_S)
+        assert third.called == elders[2]
+        for ring in (rings[1], third):
+            ring.reject()
+
+
+async def test_asterisk_itself_refuses_one_call_out_too_many(world: World) -> None:
+    elders = [world.number() for _ in range(5)]
+    for number in elders[:AT_ONCE]:
+        await _out(world, number)
+    rings = [await world.elder.rings(CALL_S) for _ in range(AT_ONCE)]
+    with world.ami.events("OriginateResponse") as answers:
+        await _out(world, elders[AT_ONCE])
+        response = await asyncio.wait_for(anext(answers), CALL_S)
+    assert response["Response"] == "Failure"
+    assert world.elder.silent
+    for ring in rings:
+        ring.reject()
+
+
+@pytest.mark.parametrize("number", NOT_ALLOWED)
+async def test_number_outside_the_patterns_is_refused_by_asterisk(
+    world: World, number: str
+) -> None:
+    with world.ami.events("OriginateResponse") as answers:
+        await _out(world, number)
+        response = await asyncio.wait_for(anext(answers), CALL_S)
+    assert response["Response"] == "Failure"
+    assert world.elder.silent
+
+
+async def test_call_back_to_a_number_outside_the_patterns_is_given_up(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    async with agent(world.site, "agent", "hangup"):
+        world.numbers.append(NOT_ALLOWED[0])
+        world.asks(NOT_ALLOWED[0])
+        await world.until(lambda: world.state() is CallbackState.GIVEN_UP)
+    [row] = world.rows()
+    assert "outbound.numbers" in row.detail
+    assert world.elder.silent
+
+
+async def _out(world: World, number: str) -> None:
+    await world.ami.action(
+        "Originate",
+        Channel=f"Local/{number}@outbound/n",
+        Application="Wait",
+        Data="60",
+        Async="true",
+    )
+
+
+async def test_who_waited_when_asterisk_was_killed_is_called_back(
+    make_site: Callable[..., Site], far_end: int
+) -> None:
+    site = make_site(YIHU_OUTBOUND__GATEWAY=f"127.0.0.1:{far_end}", **QUICK)
+    await asyncio.to_thread(site.start_asterisk)
+    store = open_store(site.settings.database)
+    process = site.start_outreach()
+    try:
+        async with (
+            site.ami() as ami,
+            Phone(site.settings, "elder", "", port=far_end) as elder,
+            Phone(site.settings, "operator", site.settings.secrets.operator) as operator,
+        ):
+            await ami.wait_connected(CALL_S)
+            world = World(site, store, ami, elder, operator)
+            number = world.number()
+            await world.waits_in_queue(number)
+            await asyncio.to_thread(site.kill_asterisk)
+            await asyncio.to_thread(site.start_asterisk)
+            await world.until(world.rows)
+            assert [visit.how for visit in world.visits()] == [QueueEnd.FAILED]
+            assert await operator.register() == 200
+            assert (await elder.rings(2 * CALL_S)).called == number
+    finally:
+        process.terminate()
+        process.wait(30)
+        store.close()
