@@ -29,6 +29,7 @@ from ivr.console.live import LIVE, Live
 from ivr.console.pages import SCREENS, SETTINGS, STORE, add_pages, render
 from ivr.console.screens import STATIC, Screens
 from ivr.console.texts import load_texts
+from ivr.telephony.pbx import find_place
 from store.database import Store, StoreError
 
 MODULES = (
@@ -59,6 +60,7 @@ def make_app(settings: Settings, store: Store) -> web.Application:
     app[SETTINGS], app[STORE] = settings, store
     app[orders.CATALOG] = load_catalog()
     app[SCREENS] = Screens(load_texts(), app[orders.CATALOG], settings.zone)
+    app[recordings.PLACE] = find_place(settings)
     app[login.LOOKS] = asyncio.Semaphore(login.LOOKS_AT_ONCE)
     topics = [topic for module in MODULES for topic in getattr(module, "TOPICS", ())]
     app[LIVE] = Live(store, topics)

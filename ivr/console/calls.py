@@ -8,7 +8,8 @@ from uuid import UUID
 from aiohttp import web
 
 from ivr.console.live import Fragment, Topic, shown
-from ivr.console.pages import Page, Viewer, audit, in_store, render
+from ivr.console.pages import Page, Viewer, audit, call_id_of, in_store, render
+from ivr.console.recordings import recorded
 from store import calls, elders, orders
 from store.audit import Action
 from store.board import Said, said_of
@@ -19,14 +20,6 @@ from store.database import Store
 class Transcript:
     said: tuple[Said, ...]
     over: bool
-
-
-def call_id_of(text: str) -> UUID:
-    """A call's id in an address. Raises HTTPNotFound."""
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise web.HTTPNotFound from error
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -42,6 +35,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         people=await in_store(request, elders.who_calls_from, call.phone),
         orders=await in_store(request, orders.orders_of, id),
         transcript=await shown(request, f"transcript:{id}"),
+        recorded=await recorded(request, id),
     )
 
 

@@ -13,12 +13,12 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from ivr.catalog import Item, support
-from ivr.console.calls import call_id_of
 from ivr.console.pages import (
     SETTINGS,
     VIEWER,
     Page,
     audit,
+    call_id_of,
     in_store,
     number_of,
     render,

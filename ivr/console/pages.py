@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 import structlog
 from aiohttp import web
@@ -178,6 +179,14 @@ def text_of(fields: Any, name: str, most: int = 200) -> str:
     """What was typed into a field, on one line, without blanks around it."""
     value = fields.get(name, "")
     return " ".join(value.split())[:most] if isinstance(value, str) else ""
+
+
+def call_id_of(text: str) -> UUID:
+    """A call's id in an address. Raises HTTPNotFound."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise web.HTTPNotFound from error
 
 
 def number_of(text: str) -> int:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
 from aiohttp import web
 
-from ivr.console.calls import call_id_of
-from ivr.console.pages import SETTINGS, Page, audit, in_store, number_of
+from ivr.console.pages import SETTINGS, VIEWER, Page, audit, call_id_of, in_store, number_of
 from ivr.recordings import call_recording, turn_sound
-from ivr.telephony.pbx import find_place
+from ivr.telephony.pbx import Place
 from store import handovers
 from store.audit import Action
 from store.models import Role
+
+PLACE: web.AppKey[Place | None] = web.AppKey("place")
+"""None where there is no Asterisk."""
+
+
+async def recorded(request: web.Request, call: UUID) -> bool:
+    """Whether there is a recording of the call that the viewer may listen to."""
+    place = request.app[PLACE]
+    if place is None or not request[VIEWER].may(Role.SUPERVISOR):
+        return False
+    return await asyncio.to_thread(call_recording(place, call).is_file)
 
 
 async def turn(request: web.Request) -> web.StreamResponse:
@@ -28,7 +39,7 @@ async def whole(request: web.Request) -> web.StreamResponse:
     """The recording of a call that is over."""
     id = call_id_of(request.match_info["id"])
     where = await in_store(request, handovers.whereabouts, id)
-    place = await asyncio.to_thread(find_place, request.app[SETTINGS])
+    place = request.app[PLACE]
     if place is None or where.place is not handovers.Place.OVER:
         raise web.HTTPNotFound
     return await _sound(request, call_recording(place, id), "call", str(id))

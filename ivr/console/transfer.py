@@ -16,7 +16,6 @@ from aiohttp import web
 
 from ivr.config import Settings
 from ivr.console import orders as order_pages
-from ivr.console.calls import call_id_of
 from ivr.console.live import Fragment, Topic, shown
 from ivr.console.pages import (
     SETTINGS,
@@ -24,6 +23,7 @@ from ivr.console.pages import (
     Page,
     Viewer,
     audit,
+    call_id_of,
     in_store,
     number_of,
     render,
