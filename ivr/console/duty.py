@@ -40,7 +40,7 @@ def _look(store: Store, _: str) -> tuple[Desk, ...]:
 
 def _own(fragment: Fragment, viewer: Viewer, desks: tuple[Desk, ...]) -> str:
     own = next((desk for desk in desks if desk.operator_id == viewer.id), None)
-    return fragment("_duty.html", own=own)
+    return fragment("_duty.html", own=own) if own else ""  # just shut out
 
 
 def _all(fragment: Fragment, viewer: Viewer, desks: tuple[Desk, ...]) -> str:

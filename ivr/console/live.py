@@ -150,9 +150,13 @@ async def events(request: web.Request) -> web.StreamResponse:
         raise web.HTTPForbidden
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    with contextlib.suppress(ConnectionError):
+    try:
         await response.write(f"retry: {RETRY_MS}\n\n".encode())
         await _send(request, response, names)
+    except ConnectionError:
+        pass  # the browser has gone
+    except Exception:  # the answer has begun: the browser can only be told to come back
+        log.exception("a live page failed", watched=names)
     return response
 
 

@@ -18,10 +18,10 @@ class Browser:
     url: str
     csrf: str = ""
 
-    async def get(self, path: str, **more: object) -> ClientResponse:
+    async def get(self, path: str, params: dict[str, str] | None = None) -> ClientResponse:
         headers = {"Accept": "text/html"}
         response = await self.session.get(
-            f"{self.url}{path}", headers=headers, allow_redirects=False, **more
+            f"{self.url}{path}", headers=headers, params=params, allow_redirects=False
         )
         found = re.search(r'name="csrf" value="([^"]+)"', await response.text())
         self.csrf = found[1] if found else self.csrf
