@@ -48,6 +48,7 @@ async def keep_members(store: Store, ami: Ami, settings: Settings) -> NoReturn:
     """Until cancelled; what fails is tried again."""
     accounts: list[tuple[str, str]] | None = None
     wanted: dict[str, Member] | None = None
+    unread = True
     compared = 0.0
     with ami.events("FullyBooted") as booted:
         while True:
@@ -55,8 +56,8 @@ async def keep_members(store: Store, ami: Ami, settings: Settings) -> NoReturn:
                 everyone = await asyncio.to_thread(operators.everyone, store)
                 active = [one for one in everyone if one.active]
                 if accounts != (now := [(one.extension, one.sip_secret) for one in active]):
-                    await _give_accounts(ami, settings, active)
-                    accounts, wanted = now, None
+                    await _give_accounts(ami, settings, active, unread=unread)
+                    accounts, wanted, unread = now, None, False
                 duties = members(active)
                 if wanted != duties or time.monotonic() - compared > COMPARE_S:
                     await _bring_in_line(ami, active, duties)
@@ -97,15 +98,20 @@ def changes(wanted: Mapping[str, Member], present: Mapping[str, Member]) -> list
     return actions
 
 
-async def _give_accounts(ami: Ami, settings: Settings, active: Sequence[Operator]) -> None:
-    """Writes the telephones' SIP accounts and has Asterisk read them."""
+async def _give_accounts(
+    ami: Ami, settings: Settings, active: Sequence[Operator], *, unread: bool
+) -> None:
+    """Writes the telephones' SIP accounts and has Asterisk read what has changed.
+
+    unread: Asterisk may not have read what is there already.
+    """
     place = pbx.find_place(settings)
     if place is None:
         raise pbx.PbxError("Asterisk has gone")
     etc = place.host(place.etc)
-    await asyncio.to_thread(pbx.write_operators, place, etc, active)
-    await ami.action("Command", Command="module reload res_pjsip.so")
-    log.info("operators' telephones", accounts=len(active))
+    if await asyncio.to_thread(pbx.write_operators, place, etc, active) or unread:
+        await ami.action("Command", Command="module reload res_pjsip.so")
+        log.info("operators' telephones", accounts=len(active))
 
 
 async def _bring_in_line(

@@ -259,20 +259,24 @@ def write_configuration(
         path = folder / "dialplans" / dialplan.name
         _write(path, dialplan.read_text())
         written.append(path)
-    written.append(write_operators(place, folder, operators))
-    return written
+    write_operators(place, folder, operators)
+    return [*written, folder / GENERATED / OPERATORS]
 
 
-def write_operators(place: Place, folder: Path, operators: Sequence[Operator]) -> Path:
+def write_operators(place: Place, folder: Path, operators: Sequence[Operator]) -> bool:
     """Renders the SIP accounts of the operators' telephones, the only part of the configuration
-    that changes while Asterisk runs. For Asterisk's eyes only: the passwords are in it."""
+    that changes while Asterisk runs; whether it has. For Asterisk's eyes only: the passwords are
+    in it.
+    """
     path = folder / GENERATED / OPERATORS
     text = _environment().get_template(f"{GENERATED}/{OPERATORS}").render(operators=operators)
+    if path.is_file() and path.read_text() == text:
+        return False
     _write(path, text)
     if place.owner:
         for entry in (path.parent, path):
             os.chown(entry, *place.owner)
-    return path
+    return True
 
 
 def _environment() -> jinja2.Environment:

@@ -177,9 +177,7 @@ class Caller:
 
     def sounds_like(self, sound: NDArray[np.int16], text: str) -> bool:
         """Whether a listener (the recogniser) hears these syllables in it, tones aside."""
-        wanted = " ".join(lazy_pinyin(text))
-        heard = self._recogniser.recognise(to_samples(sound))
-        return any(wanted in " ".join(lazy_pinyin(hypothesis.text)) for hypothesis in heard)
+        return sounds_like(self._recogniser, sound, text)
 
     # --- what the site knows ---
 
@@ -275,6 +273,13 @@ class Caller:
             f"{placed.dialled_at:%H:%M:%S} {placed.call_id} from {placed.number}: {how}; {end}",
             *(f"  {at_s:6.1f}  {what}" for at_s, what in sorted(happened)),
         ]
+
+
+def sounds_like(listener: Recogniser, sound: NDArray[np.int16], text: str) -> bool:
+    """Whether a listener hears these syllables in it, tones aside."""
+    wanted = " ".join(lazy_pinyin(text))
+    heard = listener.recognise(to_samples(sound))
+    return any(wanted in " ".join(lazy_pinyin(hypothesis.text)) for hypothesis in heard)
 
 
 def tomorrow_at_nine(caller: Caller) -> datetime:

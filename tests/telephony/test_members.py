@@ -128,12 +128,12 @@ async def test_new_operators_telephone_works_without_a_restart(centre: Centre) -
     )
     async with Phone(centre.site.settings, new.extension, "third secret") as phone:
         async with asyncio.timeout(CALL_S):
-            while await phone.register() != 200:
+            while await phone.register() != 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
     await asyncio.to_thread(operators.set_active, centre.store, "zhao", False, datetime.now(UTC))
     async with (
         Phone(centre.site.settings, new.extension, "third secret") as phone,
         asyncio.timeout(CALL_S),
     ):
-        while await phone.register() == 200:
+        while await phone.register() == 200:  # noqa: ASYNC110
             await asyncio.sleep(0.2)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
+from call_fixtures import sounds_like
 from conftest import Site
 from phone import Phone
-from stand_in import CALL_S, agent, dial, hang_up_all
+from stand_in import CALL_S, agent, dial, event_of, hang_up_all, press
 
-from ivr.caller.ear import RATE
-from ivr.caller.script import Press
-from ivr.caller.simulator import CallReport, Simulator
+from audio.engines import make_recogniser
+from ivr.caller.simulator import Simulator
+from ivr.telephony import journal
 from ivr.telephony.ami import Ami, AmiEvents
 
 ORDINARY, HIGH_RISK = "13900000001", "13900000002"
@@ -31,19 +31,6 @@ async def manager(site: Site, *events: str) -> AsyncIterator[tuple[Ami, AmiEvent
                 yield ami, reader
             finally:
                 await hang_up_all(ami)
-
-
-async def event_of(events: AmiEvents, name: str, **fields: str) -> dict[str, Any]:
-    """The next event of this name with these fields."""
-    async with asyncio.timeout(CALL_S):
-        async for event in events:
-            if event["Event"] == name and fields.items() <= event.items():
-                return event
-    raise AssertionError("events do not end")
-
-
-async def press(ami: Ami, caller: str, key: str) -> None:
-    await ami.action("PlayDTMF", Channel=caller, Digit=key, Duration="160")
 
 
 async def test_high_risk_elder_is_answered_first_and_the_others_in_their_order(
@@ -77,20 +64,57 @@ async def test_caller_who_presses_1_is_promised_a_call_back_with_their_place(
     asterisk: Site,
 ) -> None:
     call_id, number = uuid4(), "13900000011"
-    names = ("QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon", "UserEvent")
-    async with (
-        agent(asterisk, "queue"),
-        manager(asterisk, *names) as (ami, events),
-        Simulator(asterisk.settings) as simulator,
-    ):
-        call = asyncio.create_task(
-            simulator.call([Press("1", into_ms=300)], number, call_id=call_id)
-        )
+    names = ("QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon", "UserEvent", "Hangup")
+    async with agent(asterisk, "queue"), manager(asterisk, *names) as (ami, events):
+        caller = await dial(asterisk, ami, number, **{"X-Yihu-Call": str(call_id)})
+        await event_of(events, "QueueCallerJoin", CallerIDNum=number)
+        joined_at = time.time()
+        await press(ami, caller, "1")
+        await event_of(events, "QueueCallerLeave", CallerIDNum=number)
         promise = await event_of(events, "UserEvent", UserEvent="YihuCallback")
-        report = await call
-        kept = await ami.action("Command", Command=f"database get yihu-callback {call_id}")
+        await event_of(events, "Hangup", CallerIDNum=number)
+        kept = await ami.action("Command", Command="database show yihu-callback")
         await ami.action("DBDel", Family="yihu-callback", Key=str(call_id))
     assert promise["Call"] == str(call_id)
-    assert re.fullmatch(rf"{number}\|\d+\|0", promise["Value"])
-    assert promise["Value"] in kept["Output"]
-    assert report.ended_by == "system"
+    [entry] = journal.kept(kept["Output"])
+    assert entry == journal.told(promise)
+    phone, joined, priority = entry.fields
+    assert (phone, priority) == (number, "0")
+    assert abs(int(joined) - joined_at) < 10
+
+
+async def test_caller_without_a_number_who_presses_1_goes_on_waiting_in_their_place(
+    asterisk: Site,
+) -> None:
+    async with agent(asterisk, "queue"), manager(asterisk, "QueueCallerJoin") as (ami, events):
+        first = await dial(asterisk, ami, "anonymous")
+        await event_of(events, "QueueCallerJoin")
+        await dial(asterisk, ami, ORDINARY)
+        await event_of(events, "QueueCallerJoin", CallerIDNum=ORDINARY)
+        await press(ami, first, "1")
+        again = await event_of(events, "QueueCallerJoin")
+    assert again["CallerIDNum"] != ORDINARY
+    assert again["Position"] == "1"
+
+
+async def test_caller_who_waits_hears_their_place_between_the_music(asterisk: Site) -> None:
+    chosen = asterisk.settings.recogniser
+    listener = make_recogniser(chosen.engine, chosen.model, asterisk.settings.models)
+    async with (
+        agent(asterisk, "queue"),
+        manager(asterisk, "QueueCallerJoin", "MusicOnHoldStart", "Hangup") as (ami, events),
+        Simulator(asterisk.settings) as simulator,
+    ):
+        await dial(asterisk, ami, ORDINARY)
+        await event_of(events, "QueueCallerJoin", CallerIDNum=ORDINARY)
+        leave = asyncio.Event()
+        call = asyncio.create_task(
+            simulator.call([], "13900000004", farewell_s=CALL_S, leave=leave)
+        )
+        await event_of(events, "QueueCallerJoin", CallerIDNum="13900000004")
+        # Twice: before the place is said, and after.
+        for _ in range(2):
+            await event_of(events, "MusicOnHoldStart", CallerIDNum="13900000004")
+        leave.set()
+        report = await call
+    assert sounds_like(listener, report.heard, "您现在排在第二位")
