@@ -312,7 +312,11 @@ def due(store: Store, at: datetime) -> list[Callback]:
             (col(QueueVisit.how) == QueueEnd.ANSWERED) & col(QueueVisit.talk_ended_at).is_(None),
         ),
     )
-    talking = exists().where(col(Call.phone) == col(Callback.phone), col(Call.ended_at).is_(None))
+    talking = exists().where(
+        col(Call.phone) == col(Callback.phone),
+        col(Call.ended_at).is_(None),
+        col(Call.started_at) > at - LONGEST_CALL,
+    )
     rows = (
         select(Callback)
         .where(col(Callback.state).in_(TO_BE_DIALLED), Callback.due_at <= at, ~waiting, ~talking)

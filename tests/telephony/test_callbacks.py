@@ -144,6 +144,8 @@ async def world(own_asterisk: Site, far_end: int) -> AsyncIterator[World]:
     with store.write() as session:  # what a test leaves open is nobody else's business
         session.exec(delete(CallbackEvent))
         session.exec(delete(Callback))
+        for visit in session.exec(select(QueueVisit).where(col(QueueVisit.left_at).is_(None))):
+            visit.how, visit.left_at = QueueEnd.FAILED, datetime.now(UTC)
     store.close()
 
 
