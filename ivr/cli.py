@@ -13,6 +13,7 @@ from ivr.config import ConfigError
 COMMANDS = (
     "asterisk",
     "call",
+    "callbacks",
     "calls",
     "elders",
     "evaluate",

@@ -13,6 +13,7 @@ import contextlib
 import os
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
@@ -43,7 +44,8 @@ NO_LINE_S = 15.0
 """When there was no line free, it is tried again after this."""
 GATEWAY_S = 60.0
 """The same when the gateway did not do it."""
-CONNECTED_S = 5.0
+AGENT_GONE_S = 120.0
+"""An agent that has not been there for so long does not come back by itself."""
 
 FAMILY = "yihu-outbound"
 RANG = frozenset((16, 17, 18, 19, 21, 22, 28))
@@ -66,10 +68,11 @@ class Dialler:
         store: Store,
         ami: Ami,
         settings: Settings,
-        agent_room: Callable[[], Awaitable[int]],
+        agent_room: Callable[[], Awaitable[int | None]],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """agent_room: how many more callers the agent could take at this moment."""
+        """agent_room: how many more callers the agent could take at this moment; None if it does
+        not say."""
         self._store = store
         self._ami = ami
         self._settings = settings
@@ -79,6 +82,8 @@ class Dialler:
         self._seen: dict[UUID, float] = {}
         """When an attempt of ours was begun, or taken over, in loop time."""
         self._looked_at = 0.0
+        self._agent_seen = time.monotonic()
+        """When the agent was last there."""
 
     async def run(self) -> NoReturn:
         """Until cancelled. A step that fails is made again at the next tick."""
@@ -262,12 +267,7 @@ class Dialler:
             channels = await self._ami.listed("CoreShowChannels")
             used = sum(one["Channel"].startswith("PJSIP/trunk-") for one in channels)
             calls = min(calls, own.lines - own.spare_lines - used)
-        agent = 0
-        if any(row.wants is Wants.AGENT for row in due):
-            ringing = sum(
-                row.wants is Wants.AGENT and row.state is CallbackState.DIALLING for row in out
-            )
-            agent = await self._agent_room() - ringing
+        agent = await self._for_agent(out) if any(row.wants is Wants.AGENT for row in due) else 0
         rung = sum(
             row.wants is Wants.OPERATOR and row.state is CallbackState.DIALLING for row in out
         )
@@ -278,6 +278,16 @@ class Dialler:
             operators=int(summary["Available"]),
             on_duty=int(summary["LoggedIn"]),
             rung=rung,
+        )
+
+    async def _for_agent(self, out: list[Callback]) -> int | None:
+        """Room.agent; one that is being restarted is waited for."""
+        room = await self._agent_room()
+        if room is None:
+            return None if time.monotonic() - self._agent_seen > AGENT_GONE_S else 0
+        self._agent_seen = time.monotonic()
+        return room - sum(
+            row.wants is Wants.AGENT and row.state is CallbackState.DIALLING for row in out
         )
 
     async def _originate(self, row: Callback) -> None:
@@ -312,12 +322,14 @@ class Dialler:
             log.warning("not dialled yet", id=row.id, reason=str(error))
 
 
-def agent_room(settings: Settings, http: aiohttp.ClientSession) -> Callable[[], Awaitable[int]]:
-    """Asks the agent how many more callers it could take; 0 if it does not say."""
+def agent_room(
+    settings: Settings, http: aiohttp.ClientSession
+) -> Callable[[], Awaitable[int | None]]:
+    """Asks the agent how many more callers it could take; None if it does not say."""
     agent = settings.agent
     url = f"http://{agent.host}:{agent.http_port}/asterisk/room"
 
-    async def ask() -> int:
+    async def ask() -> int | None:
         try:
             async with http.post(
                 url,
@@ -325,8 +337,8 @@ def agent_room(settings: Settings, http: aiohttp.ClientSession) -> Callable[[], 
                 timeout=aiohttp.ClientTimeout(total=2),
             ) as response:
                 text = await response.text()
-                return int(text) if response.status == 200 else 0
+                return int(text) if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError, ValueError):
-            return 0
+            return None
 
     return ask

@@ -15,8 +15,8 @@ class Room:
 
     calls: int
     """Further calls out."""
-    agent: int
-    """Callers that the agent could take, beyond those it keeps room for."""
+    agent: int | None
+    """Callers that the agent could take; None where there is no agent: operators take them."""
     operators: int
     """Operators who are on duty, not paused and not on the telephone."""
     on_duty: int
@@ -33,8 +33,9 @@ def to_dial(due: Sequence[Callback], waiting: Sequence[QueueVisit], room: Room) 
     same, one at a time: a line that never gets shorter must not keep them waiting for ever. They
     are put at the head of the queue when they answer.
     """
-    for_agent = [one for one in due if one.wants is Wants.AGENT][: max(0, room.agent)]
-    for_operators = [one for one in due if one.wants is Wants.OPERATOR]
+    there = room.agent is not None
+    for_agent = [one for one in due if there and one.wants is Wants.AGENT]
+    for_operators = [one for one in due if not there or one.wants is Wants.OPERATOR]
     turns = room.operators - room.rung
     if waiting and not room.rung and room.on_duty:
         turns = max(1, turns)
@@ -48,7 +49,7 @@ def to_dial(due: Sequence[Callback], waiting: Sequence[QueueVisit], room: Room) 
             break
         chosen.append(one)
         turns -= 1
-    both = sorted([*for_agent, *chosen], key=_place)
+    both = sorted([*for_agent[: max(0, room.agent or 0)], *chosen], key=_place)
     return both[: max(0, room.calls)]
 
 

@@ -32,7 +32,11 @@ def waits(minute: int, priority: int = 0) -> QueueVisit:
 
 
 def room(
-    calls: int = 9, agent: int = 0, operators: int = 0, on_duty: int | None = None, rung: int = 0
+    calls: int = 9,
+    agent: int | None = 0,
+    operators: int = 0,
+    on_duty: int | None = None,
+    rung: int = 0,
 ) -> Room:
     return Room(calls, agent, operators, operators if on_duty is None else on_duty, rung)
 
@@ -79,6 +83,11 @@ def test_agent_is_given_as_many_as_it_has_room_for() -> None:
     due = [owed(minute, Wants.AGENT) for minute in (1, 2, 3)]
     assert dialled(due, [waits(0)], room(agent=2)) == [1, 2]
     assert dialled(due, [], room(agent=-1)) == []
+
+
+def test_operators_take_whom_the_agent_cannot_because_it_is_not_there() -> None:
+    due = [owed(1, Wants.AGENT), owed(2)]
+    assert dialled(due, [], room(agent=None, operators=1)) == [1]
 
 
 def test_no_more_are_dialled_than_there_are_calls_out() -> None:
