@@ -17,7 +17,7 @@ from ivr.calls.recognition import Recognised
 from ivr.catalog import Item, support
 from ivr.dialogue.state import Caller
 from ivr.dialogue.step import Book
-from ivr.understanding.grammar import MANDARIN
+from ivr.understanding.dialects import MANDARIN
 from ivr.understanding.meaning import Meaning
 from store import calls, corrections, elders, orders, phones
 from store.database import Store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -13,8 +14,6 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """What cannot be mistaken for something else when read from paper."""
 
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash(secrets.token_urlsafe())
-"""Compared with for unknown names, so that they take as long as known ones."""
 
 
 class PasswordError(ValueError):
@@ -31,10 +30,16 @@ def hash_password(password: str) -> str:
 def verify(password_hash: str | None, password: str) -> bool:
     """Whether it is the password; None, for a name nobody has, takes as long and is False."""
     try:
-        right = _hasher.verify(password_hash or _NOBODY, password[: LONGEST + 1])
+        right = _hasher.verify(password_hash or _nobodys(), password[: LONGEST + 1])
     except (VerificationError, InvalidHashError):
         return False
     return right and password_hash is not None
+
+
+@cache
+def _nobodys() -> str:
+    """Compared with for unknown names, so that they take as long as known ones."""
+    return _hasher.hash(secrets.token_urlsafe())
 
 
 def outdated(password_hash: str) -> bool:

@@ -15,7 +15,7 @@ from ivr.console.pages import (
     render,
     text_of,
 )
-from ivr.understanding.grammar import dialect_names
+from ivr.understanding.dialects import dialect_names
 from store import calls, elders, orders, phones
 from store.audit import Action
 from store.database import Conflict

@@ -30,7 +30,7 @@ from ivr.caller.voice import caller_voice
 from ivr.config import Settings
 from ivr.supervisor import wait_ready
 from ivr.telephony.ami import AmiEvents
-from ivr.understanding.grammar import MANDARIN
+from ivr.understanding.dialects import MANDARIN
 from store.calls import find_call, newest_calls, turns_of
 from store.database import Store
 from store.models import Call, Turn, WorkOrder
