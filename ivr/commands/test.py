@@ -91,9 +91,11 @@ def install_test_libraries() -> None:
 
 def install_browser() -> None:
     """Chromium, and a font for Chinese: the pages are looked at in the real thing."""
-    fonts = subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True).stdout
     missing = [] if shutil.which("chromium") else ["chromium"]
-    missing += [] if fonts.strip() else ["fonts-wqy-microhei"]
+    if not shutil.which("fc-list"):
+        missing += ["fontconfig", "fonts-wqy-microhei"]
+    elif not subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True).stdout.strip():
+        missing.append("fonts-wqy-microhei")
     if not missing:
         return
     packages = " ".join(missing)
