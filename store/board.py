@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, func, select
 
 from store.database import Store
 from store.models import (
@@ -147,7 +149,7 @@ def talks(store: Store, now: datetime, turns: int) -> tuple[Talk, ...]:
     with store.read() as session:
         calls = session.exec(lasting).all()
         people = people_of(session, (call.phone for call in calls))
-        said = _said(session, [call.id for call in calls])
+        said = _said(session, [call.id for call in calls], turns)
     return tuple(
         Talk(
             call.id,
@@ -155,7 +157,7 @@ def talks(store: Store, now: datetime, turns: int) -> tuple[Talk, ...]:
             people.get(call.phone, STRANGER),
             call.started_at,
             str(call.summary.get("service", "")),
-            said[call.id][-turns:],
+            said[call.id],
         )
         for call in calls
     )
@@ -279,16 +281,41 @@ def people_of(session: Session, numbers: Iterable[str]) -> dict[str, Person]:
 
 
 def said_of(turn: Turn) -> Said:
-    code = turn.meaning.get("code", "")
-    confidence = float(turn.meaning.get("confidence") or 0.0)
-    return Said(turn.index, turn.kind, turn.heard, str(code or ""), confidence, turn.said)
+    return _said_as(turn.index, turn.kind, turn.heard, turn.meaning, turn.said)
 
 
-def _said(session: Session, calls: Collection[UUID]) -> defaultdict[UUID, tuple[Said, ...]]:
+def _said_as(index: int, kind: str, heard: str, meaning: dict[str, Any], answer: str) -> Said:
+    confidence = float(meaning.get("confidence") or 0.0)
+    return Said(index, kind, heard, str(meaning.get("code") or ""), confidence, answer)
+
+
+def _said(
+    session: Session, calls: Collection[UUID], turns: int
+) -> defaultdict[UUID, tuple[Said, ...]]:
+    """The last turns of each call. This is looked at all the time, so no more is read of them."""
     found: defaultdict[UUID, tuple[Said, ...]] = defaultdict(tuple)
-    rows = select(Turn).where(col(Turn.call_id).in_(calls)).order_by(col(Turn.index))
-    for turn in session.exec(rows) if calls else ():
-        found[turn.call_id] += (said_of(turn),)
+    last = (
+        select(Turn.call_id, func.max(Turn.index).label("index"))
+        .where(col(Turn.call_id).in_(calls))
+        .group_by(col(Turn.call_id))
+        .subquery()
+    )
+    rows = (
+        columns(
+            col(Turn.call_id),
+            col(Turn.index),
+            col(Turn.kind),
+            col(Turn.heard),
+            col(Turn.meaning),
+            col(Turn.said),
+        )
+        .join(last, last.c.call_id == col(Turn.call_id))
+        .where(col(Turn.index) > last.c.index - turns)
+        .order_by(col(Turn.index))
+    )
+    for row in session.connection().execute(rows) if calls else ():
+        call_id, index, kind, heard, meaning, answer = row.tuple()
+        found[call_id] += (_said_as(index, kind, heard, meaning, answer),)
     return found
 
 
