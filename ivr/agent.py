@@ -114,7 +114,13 @@ def overflow_of(settings: Settings, store: Store) -> Overflow:
         try:
             async with asyncio.timeout(STORE_S):
                 return await asyncio.to_thread(
-                    overflow.turn_away, store, settings.queue, call, caller, now
+                    overflow.turn_away,
+                    store,
+                    settings.queue,
+                    settings.outbound,
+                    call,
+                    caller,
+                    now,
                 )
         except (StoreError, TimeoutError) as error:
             log.error("no call-back can be written down", error=str(error))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from ivr.config import QueueSettings
+from ivr.config import OutboundSettings, QueueSettings
 from ivr.telephony.admission import Admit
+from ivr.telephony.numbers import may_be_called
 from store import callbacks, elders, operators, phones, queue_visits
 from store.database import Store
 from store.models import Cause, Duty, Wants
@@ -23,7 +24,12 @@ def priority(store: Store, caller: str) -> int:
 
 
 def turn_away(
-    store: Store, settings: QueueSettings, call_id: UUID, caller: str, at: datetime
+    store: Store,
+    queue: QueueSettings,
+    outbound: OutboundSettings,
+    call_id: UUID,
+    caller: str,
+    at: datetime,
 ) -> Admit:
     """The queue, or a call-back where there are too many waiting for the operators on duty.
 
@@ -31,10 +37,12 @@ def turn_away(
     to wait for it, is let into the queue. Raises StoreError.
     """
     number = phones.of_caller(caller)
-    if not number or priority(store, caller) != ORDINARY:
+    if not outbound.gateway or not may_be_called(number, outbound.numbers):
+        return Admit.QUEUE
+    if priority(store, caller) != ORDINARY:
         return Admit.QUEUE
     on_duty = sum(one.active and one.duty is Duty.ON for one in operators.everyone(store))
-    if len(queue_visits.waiting(store)) < on_duty * settings.waiting_per_operator:
+    if len(queue_visits.waiting(store)) < on_duty * queue.waiting_per_operator:
         return Admit.QUEUE
     callbacks.ask(store, number, cause=Cause.ADMISSION, wants=Wants.AGENT, at=at, call_id=call_id)
     return Admit.CALLBACK

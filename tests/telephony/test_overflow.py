@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from call_fixtures import sounds_like
+import pytest
 from conftest import Site
 from phone import Phone
 from stand_in import CALL_S, agent, dial, event_of, hang_up_all, press
@@ -60,10 +61,11 @@ async def test_high_risk_elder_is_answered_first_and_the_others_in_their_order(
     assert answered == [HIGH_RISK, ORDINARY, "13900000003"]
 
 
+@pytest.mark.parametrize("number", ["13900000011", "+8651265123411"])
 async def test_caller_who_presses_1_is_promised_a_call_back_with_their_place(
-    asterisk: Site,
+    asterisk: Site, number: str
 ) -> None:
-    call_id, number = uuid4(), "13900000011"
+    call_id = uuid4()
     names = ("QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon", "UserEvent", "Hangup")
     async with agent(asterisk, "queue"), manager(asterisk, *names) as (ami, events):
         caller = await dial(asterisk, ami, number, **{"X-Yihu-Call": str(call_id)})
@@ -83,11 +85,12 @@ async def test_caller_who_presses_1_is_promised_a_call_back_with_their_place(
     assert abs(int(joined) - joined_at) < 10
 
 
-async def test_caller_without_a_number_who_presses_1_goes_on_waiting_in_their_place(
-    asterisk: Site,
+@pytest.mark.parametrize("number", ["anonymous", "0085212345678"])
+async def test_caller_who_cannot_be_called_back_and_presses_1_goes_on_waiting_in_their_place(
+    asterisk: Site, number: str
 ) -> None:
     async with agent(asterisk, "queue"), manager(asterisk, "QueueCallerJoin") as (ami, events):
-        first = await dial(asterisk, ami, "anonymous")
+        first = await dial(asterisk, ami, number)
         await event_of(events, "QueueCallerJoin")
         await dial(asterisk, ami, ORDINARY)
         await event_of(events, "QueueCallerJoin", CallerIDNum=ORDINARY)
