@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from call_fixtures import sounds_like
 import pytest
+from call_fixtures import sounds_like
 from conftest import Site
 from phone import Phone
 from stand_in import CALL_S, agent, dial, event_of, hang_up_all, press
