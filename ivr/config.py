@@ -59,6 +59,8 @@ class AsteriskSettings(BaseModel):
     ami_port: int = 5038
     operators: list[str] = ["PJSIP/operator"]
     """Static members of the operators' queue, as Asterisk dial strings."""
+    queue_log: Path | None = None
+    """Asterisk's own record of its queues; to be set for an Asterisk of your own only."""
 
 
 class AgentSettings(BaseModel):

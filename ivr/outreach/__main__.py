@@ -36,7 +36,7 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     manager = Ami("127.0.0.1", settings.asterisk.ami_port, pbx.AMI_USER, settings.secrets.ami)
-    queue_log = place.host(place.log) / "queue_log"
+    queue_log = settings.asterisk.queue_log or place.host(place.log) / "queue_log"
     grace = timedelta(seconds=settings.callback.after_hangup_s)
     async with manager as ami, aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
         dialler = Dialler(store, ami, settings, agent_room(settings, http))
