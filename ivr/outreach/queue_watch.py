@@ -83,7 +83,9 @@ class _QueueWatch:
             if event["Event"] == "FullyBooted":
                 await self._catch_up()
             elif event["Queue"] == QUEUE:
-                if event["Event"] == "QueueCallerLeave":
+                if "Uniqueid" not in event:  # the caller's channel went before the event was made
+                    await self._catch_up()
+                elif event["Event"] == "QueueCallerLeave":
                     self._left[event["Uniqueid"]] = loop.time() + SETTLED_S
                 else:
                     self._left.pop(event["Uniqueid"], None)

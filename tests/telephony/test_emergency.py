@@ -120,9 +120,12 @@ async def test_9_in_the_queue_rings_every_operator_though_the_queue_is_full(
     call_id = uuid4()
     async with agent(centre.site, "queue"), centre.phones() as phones:
         await centre.fill_queue(ami, phones[0])
-        with ami.events("QueueCallerJoin", "Hangup") as events:
+        with ami.events("QueueCallerJoin", "MusicOnHoldStart", "Hangup") as events:
             caller = await dial(centre.site, ami, ELDER, **{"X-Yihu-Call": str(call_id)})
             await event_of(events, "QueueCallerJoin", CallerIDNum=ELDER)
+            # Music once more: their place has been said.
+            for _ in range(2):
+                await event_of(events, "MusicOnHoldStart", CallerIDNum=ELDER)
             await press(ami, caller, "9")
             rings = [await phone.rings() for phone in phones]
             assert [(ring.caller, ring.name) for ring in rings] == [(ELDER, "SOS")] * 2
@@ -132,6 +135,21 @@ async def test_9_in_the_queue_rings_every_operator_though_the_queue_is_full(
             await rings[1].hang_up()
             await event_of(events, "Hangup", CallerIDNum=ELDER)
     assert (alarm.phone, alarm.answered_by) == (ELDER, phones[1].user)
+
+
+async def test_9_while_the_place_is_said_is_asked_for_again_and_rings_the_operators(
+    centre: Centre, ami: Ami
+) -> None:
+    async with agent(centre.site, "queue"), centre.phones() as phones:
+        await centre.fill_queue(ami, phones[0])
+        with ami.events("QueueCallerJoin", "QueueCallerLeave") as events:
+            caller = await dial(centre.site, ami, ELDER)
+            await event_of(events, "QueueCallerJoin", CallerIDNum=ELDER)
+            await press(ami, caller, "9")
+            await event_of(events, "QueueCallerLeave", CallerIDNum=ELDER)
+            await press(ami, caller, "9")
+            for phone in phones:
+                assert (await phone.rings()).name == "SOS"
 
 
 async def test_9_in_the_apology_of_a_dead_agent_rings_the_operators(
