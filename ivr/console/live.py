@@ -1,7 +1,7 @@
 """Pages that change while they are looked at, by server-sent events.
 
-The store is looked at for everybody at once, twice a second while somebody watches; a browser is
-sent what has changed. A browser that is slow gets the latest and misses what was between.
+The store is looked at for everybody at once, several times a second while somebody watches; a
+browser is sent what has changed. One that is slow gets the latest and misses what was between.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from store.models import Role
 
 EVERY_S = 0.5
 """How often the store is looked at."""
+AT_ONCE_S = 0.1
+"""The same for what somebody has to see before they pick up the telephone."""
 ALIVE_S = 15.0
 """How often a quiet connection is written to, and its session looked at again."""
 RETRY_MS = 1000
@@ -47,6 +49,8 @@ class Topic(NamedTuple):
     show: Callable[[Fragment, Viewer, Any], str]
     """It as HTML, the same text for what looks the same."""
     role: Role = Role.OPERATOR
+    every_s: float = EVERY_S
+    """How often it is looked at."""
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +61,8 @@ class Watched:
     argument: str
     seen: Any = None
     looked: bool = False
+    due: float = 0.0
+    """When it is to be looked at again, on the loop's clock."""
     watchers: set[asyncio.Event] = field(default_factory=set)
 
 
@@ -96,13 +102,16 @@ class Live:
 
     async def run(self) -> None:
         """Until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             if not self._watched:
                 self._wanted.clear()
                 await self._wanted.wait()
             for watched in list(self._watched.values()):
-                await self._look(watched)
-            await asyncio.sleep(EVERY_S)
+                if loop.time() >= watched.due:
+                    watched.due = loop.time() + watched.topic.every_s
+                    await self._look(watched)
+            await asyncio.sleep(AT_ONCE_S)
 
     def close(self) -> None:
         """Ends all connections: their browsers come back to the next process."""

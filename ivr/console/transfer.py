@@ -16,7 +16,7 @@ from aiohttp import web
 
 from ivr.config import Settings
 from ivr.console import orders as order_pages
-from ivr.console.live import Fragment, Topic, shown
+from ivr.console.live import AT_ONCE_S, Fragment, Topic, shown
 from ivr.console.pages import (
     SETTINGS,
     VIEWER,
@@ -317,7 +317,7 @@ PAGES: tuple[Page, ...] = (
     Page("POST", "/alarms/{id}/close", close_alarm),
 )
 TOPICS: tuple[Topic, ...] = (
-    Topic("ringing", _look_rings, _show_rings),
-    Topic("alarms", _look_alarms, _show_alarms),
+    Topic("ringing", _look_rings, _show_rings, every_s=AT_ONCE_S),
+    Topic("alarms", _look_alarms, _show_alarms, every_s=AT_ONCE_S),
     Topic("transfer", _look_state, _show_state),
 )

@@ -183,10 +183,10 @@ async def log_in(page: Page, url: str, name: str = "wang") -> None:
     await page.wait_for_url(lambda at: not at.endswith("/login"))
 
 
-async def picture(page: Page, name: str) -> None:
-    """Kept for people to look at."""
+async def picture(page: Page, name: str, *, whole: bool = False) -> None:
+    """Kept for people to look at; whole: with what is below the edge of the screen too."""
     SCREENS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SCREENS / f"{name}.png")
+    await page.screenshot(path=SCREENS / f"{name}.png", full_page=whole)
 
 
 async def accessible(page: Page) -> None:

@@ -78,7 +78,7 @@ async def test_screen_of_whoever_is_rung_shows_the_call_by_itself(
     await expect(page.locator(".rivals")).to_have_text("“打扬”也可能是：打羊、大样")
     await expect(page.get_by_label("服务项目")).to_have_value("bathing")
     await accessible(page)
-    await picture(page, "transfer")
+    await picture(page, "transfer", whole=True)
 
     play = page.get_by_role("button", name="听这一句：我要打扬")
     async with page.expect_response(f"**/calls/{call}/turns/1.wav") as sound:
@@ -92,7 +92,7 @@ async def test_screen_of_whoever_is_rung_shows_the_call_by_itself(
     await page.get_by_label("服务项目").select_option("家庭保洁")
     await expect(page.get_by_label("我要打扬", exact=False).first).to_be_checked()
     await accessible(page)
-    await picture(page, "transfer-correcting")
+    await picture(page, "transfer-correcting", whole=True)
     await page.get_by_role("button", name="订下").press("Enter")
     await expect(main.get_by_role("link", name="家庭保洁")).to_be_visible()
     (order,) = orders.orders_of(store, call)
@@ -218,7 +218,7 @@ async def test_supervisor_sees_the_day_as_charts_and_as_a_table(
     drawn = page.get_by_role("img", name="来电与办理").locator("rect title")
     assert "10 一呼独立办结: 15" in [" ".join(t.split()) for t in await drawn.all_text_contents()]
     await accessible(page)
-    await picture(page, "supervisor")
+    await picture(page, "supervisor", whole=True)
     async with page.expect_download() as download:
         await page.get_by_role("link", name="下载每天（CSV）").press("Enter")
     assert (await download.value).suggested_filename == f"yihu-{yesterday}-{yesterday}-day.csv"
@@ -240,4 +240,4 @@ async def test_figures_are_told_in_english_too(
     await page.get_by_role("link", name="7 days").press("Enter")
     await expect(page.get_by_role("img", name="Calls by day")).to_be_visible()
     await accessible(page)
-    await picture(page, "supervisor-in-english")
+    await picture(page, "supervisor-in-english", whole=True)

@@ -25,7 +25,7 @@ from audio.recogniser import Recogniser
 from audio.sound import to_samples
 from ivr.caller.ear import RATE
 from ivr.caller.script import Speak, Step
-from ivr.caller.simulator import CallReport, Exchange, Simulator
+from ivr.caller.simulator import FAREWELL_S, CallReport, Exchange, Simulator
 from ivr.caller.voice import caller_voice
 from ivr.config import Settings
 from ivr.supervisor import wait_ready
@@ -116,14 +116,23 @@ class Caller:
         number: str = KNOWN_NUMBERS[0],
         dialect: str = MANDARIN,
         leave: asyncio.Event | None = None,
+        farewell_s: float = FAREWELL_S,
     ) -> CallReport:
-        """Places a call; texts are spoken by the synthesiser, with the sounds of a dialect."""
+        """Places a call; texts are spoken by the synthesiser, with the sounds of a dialect.
+
+        `leave` and `farewell_s` as in Simulator.call.
+        """
         call_id = uuid4()
         steps = [await self._step(step, call_id, dialect) for step in script]
         placed = Placed(call_id, number, datetime.now(UTC))
         self.placed.append(placed)
         placed.report = await self.simulator.call(
-            steps, number, call_id=call_id, patience_s=PATIENCE_S, leave=leave
+            steps,
+            number,
+            call_id=call_id,
+            patience_s=PATIENCE_S,
+            leave=leave,
+            farewell_s=farewell_s,
         )
         return placed.report
 
