@@ -42,7 +42,9 @@ def test_status_tells_what_runs(own_site: Site) -> None:
         "asterisk": own_site.pid("asterisk"),
         "agent": own_site.pid("agent"),
         "outreach": own_site.pid("outreach"),
+        "console": own_site.pid("console"),
     }
+    assert told["console"] == own_site.settings.console.url
 
 
 def test_second_up_says_so_and_changes_nothing(own_site: Site) -> None:
@@ -53,7 +55,7 @@ def test_second_up_says_so_and_changes_nothing(own_site: Site) -> None:
     assert own_site.pid("agent") == before
 
 
-@pytest.mark.parametrize("name", ["agent", "asterisk", "outreach"])
+@pytest.mark.parametrize("name", ["agent", "asterisk", "outreach", "console"])
 def test_what_dies_is_started_again(own_site: Site, name: str) -> None:
     before = own_site.pid(name)
     own_site.kill(name)
