@@ -37,6 +37,7 @@ from ivr.config import Settings, config_file, load_settings
 from ivr.dialogue.prompts import PromptError
 from ivr.telephony import pbx
 from ivr.telephony.ami import Ami
+from ivr.telephony.probe import answers
 from ivr.telephony.sounds import write_music, write_sentences
 from store import operators
 from store.database import StoreError, open_store
@@ -422,23 +423,8 @@ async def _answers(url: str) -> None:
 
 
 def sip_answers(host: str, settings: Settings) -> bool:
-    """Asks with an OPTIONS request; any answer counts, also a refusal."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(1)
-        probe.connect((host, settings.sip.port))
-        own = "{}:{}".format(*probe.getsockname())
-        tag = f"{random.getrandbits(64):x}"
-        probe.send(
-            f"OPTIONS sip:{host}:{settings.sip.port} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {own};branch=z9hG4bK{tag};rport\r\n"
-            f"From: <sip:ready@{own}>;tag={tag}\r\nTo: <sip:{host}>\r\n"
-            f"Call-ID: {tag}\r\nCSeq: 1 OPTIONS\r\nContact: <sip:{own}>\r\n"
-            "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode()
-        )
-        try:
-            return probe.recv(2048).startswith(b"SIP/2.0")
-        except (TimeoutError, ConnectionRefusedError):
-            return False
+    """Whether Asterisk can be called. Blocking."""
+    return answers(host, settings.sip.port)
 
 
 # --- ending ---

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import socket
 import time
@@ -26,6 +27,7 @@ from ivr.config import Settings
 from ivr.outreach.line import Room, to_dial
 from ivr.outreach.schedule import next_time, retry_at
 from ivr.telephony.ami import Ami, AmiError
+from ivr.telephony.probe import answers
 from store import callbacks, queue_visits
 from store.database import Store, StoreError
 from store.models import Callback, CallbackState, Wants
@@ -51,6 +53,7 @@ FAMILY = "yihu-outbound"
 RANG = frozenset((16, 17, 18, 19, 21, 22, 28))
 """Q.850 causes that tell something of the called telephone, and not of the way there."""
 UNALLOCATED = 1
+SIP_PORT = 5060
 MISSES = {"BUSY": "busy", "NOANSWER": "no answer"}
 """Dial's DIALSTATUS -> how the attempt ended; of the others the cause says whose fault it is."""
 
@@ -82,6 +85,7 @@ class Dialler:
         self._seen: dict[UUID, float] = {}
         """When an attempt of ours was begun, or taken over, in loop time."""
         self._looked_at = 0.0
+        self._tidied = False
         self._agent_seen = time.monotonic()
         """When the agent was last there."""
 
@@ -133,6 +137,9 @@ class Dialler:
             log.info("called again and was served", id=closed.id)
         if not self._ami.connected:
             return
+        if not self._tidied:
+            await self._tidy()
+            self._tidied = True
         mine = await asyncio.to_thread(callbacks.claimed, self._store, self._me)
         attempts = {row.attempt_id for row in mine}
         self._seen = {one: at for one, at in self._seen.items() if one in attempts}
@@ -204,12 +211,19 @@ class Dialler:
     async def _unanswered(self, attempt: UUID, status: str, cause: str) -> None:
         number = int(cause) if cause.isdigit() else 0
         said = f"{status.lower()} {cause}".strip()
-        if number == UNALLOCATED:
+        if status in MISSES:
+            await self._miss(attempt, MISSES[status])
+        elif number == UNALLOCATED:
             await self._miss(attempt, "no such number")
-        elif status in MISSES or number in RANG:
-            await self._miss(attempt, MISSES.get(status, said))
+        elif number in RANG and await self._gateway_answers():
+            await self._miss(attempt, said)
         else:
             await self._release(attempt, f"the gateway did not do it: {said}", GATEWAY_S)
+
+    async def _gateway_answers(self) -> bool:
+        """A telephone that does not answer looks the same as a gateway that is down."""
+        host, _, port = self._settings.outbound.gateway.partition(":")
+        return await asyncio.to_thread(answers, host, int(port or SIP_PORT))
 
     async def _miss(self, attempt: UUID, why: str, *, final: bool = False) -> None:
         now = self._now()
@@ -230,6 +244,15 @@ class Dialler:
         due_at = now + timedelta(seconds=wait_s)
         await asyncio.to_thread(callbacks.release, self._store, attempt, now, why, due_at)
         log.info("not dialled", attempt=str(attempt), why=why)
+
+    async def _tidy(self) -> None:
+        """Removes what a process that died had taken into the store already."""
+        shown = await self._ami.action("Command", Command=f"database show {FAMILY}")
+        claims = await asyncio.to_thread(callbacks.claimed, self._store)
+        wanted = {str(row.attempt_id) for row in claims}
+        for attempt in set(re.findall(rf"/{FAMILY}/(\S+)", str(shown.get("Output", "")))):
+            if attempt not in wanted:
+                await self._ami.action("DBDel", Family=FAMILY, Key=attempt)
 
     async def _forget(self, attempt: UUID) -> None:
         """The store has it: Asterisk's database need not keep it."""

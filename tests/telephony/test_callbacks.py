@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
 import socket
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from call_fixtures import caller_of
 from conftest import Site, free_ports
 from phone import Phone, Ring
 from sqlmodel import col, delete, select
-from stand_in import CALL_S, agent, dial, hang_up_all
+from stand_in import CALL_S, agent, dial, hang_up_all, press
 
+from ivr.outreach.queue_log import read
+from ivr.telephony import pbx
 from ivr.telephony.ami import Ami
 from store import callbacks
 from store.database import Store, open_store
 from store.models import (
+    OPEN_CALLBACKS,
     Callback,
     CallbackEvent,
     CallbackEventKind,
     CallbackState,
     Cause,
+    Outcome,
     QueueEnd,
     QueueVisit,
     Wants,
@@ -343,6 +349,56 @@ async def test_no_call_back_is_lost_or_doubled_when_outreach_is_killed_while_it_
     assert len(world.rows()) == len(elders)
 
 
+async def test_try_that_the_gateway_did_not_make_does_not_count(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    elder = world.number()
+    async with agent(world.site, "agent", "hangup"):
+        world.asks(elder)
+        ring = await world.elder.rings(CALL_S)
+        world.elder.respond(ring, 503, "Service Unavailable")
+        await world.until(lambda: CallbackEventKind.RELEASED in world.kinds())
+    [row] = world.rows()
+    assert (row.state, row.tries) == (CallbackState.WAITING, 0)
+    assert "gateway" in row.detail
+
+
+async def test_waits_in_the_store_are_those_of_asterisks_own_record(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    answered, hung_up, pressed_1, pressed_9 = (world.number() for _ in range(4))
+    assert await world.operator.register() == 200
+    await world.waits_in_queue(answered)
+    at_desk = await world.operator.rings(CALL_S)
+    await at_desk.answer()
+    await world.until(lambda: world.visits()[-1].how is QueueEnd.ANSWERED)
+    await world.pause(True)
+    await at_desk.hang_up()
+    for number, end in ((hung_up, None), (pressed_1, "1"), (pressed_9, "9")):
+        channel = await world.waits_in_queue(number)
+        if end is None:
+            await world.ami.action("Hangup", Channel=channel)
+        else:
+            await press(world.ami, channel, end)
+        await world.until(lambda: world.visits()[-1].left_at is not None)
+
+    place = pbx.find_place(world.site.settings)
+    assert place is not None
+    record = (place.host(place.log) / "queue_log").read_text().splitlines()
+    logged = [one for one in read(record, "operators", began) if one.phone in world.numbers]
+    assert [(one.phone, one.how) for one in logged] == [
+        (answered, QueueEnd.ANSWERED),
+        (hung_up, QueueEnd.ABANDONED),
+        (pressed_1, QueueEnd.CALLBACK),
+        (pressed_9, QueueEnd.EMERGENCY),
+    ]
+    assert [
+        (one.uniqueid, one.phone, one.call_id, one.how, one.answered_by) for one in world.visits()
+    ] == [(one.uniqueid, one.phone, one.call_id, one.how, one.answered_by) for one in logged]
+    assert all(one.call_id is not None for one in logged)
+
+
 async def test_no_more_are_called_at_once_than_the_settings_say(
     world: World, outreach: subprocess.Popen[bytes]
 ) -> None:
@@ -437,3 +493,44 @@ async def test_who_waited_when_asterisk_was_killed_is_called_back(
         process.terminate()
         process.wait(30)
         store.close()
+
+
+async def test_caller_for_whom_there_was_no_line_is_called_back_by_the_agent(
+    make_site: Callable[..., Site],
+) -> None:
+    """The whole site: its only line is taken, nobody is on duty."""
+    port = free_ports(socket.SOCK_DGRAM, 1, 19000, 20000)
+    site = make_site(YIHU_OUTBOUND__GATEWAY=f"127.0.0.1:{port}", YIHU_AGENT__MAX_CALLS="1", **QUICK)
+    await asyncio.to_thread(site.up)
+    async with (
+        caller_of(site) as caller,
+        Phone(site.settings, "elder", "", port=port) as elder,
+    ):
+        first, second = caller.new_number(), caller.new_number()
+        leave = asyncio.Event()
+        talking = asyncio.create_task(caller.calls(number=first, leave=leave))
+        async with asyncio.timeout(CALL_S):
+            while not caller.calls_from(first):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        turned_away = await caller.calls(number=second)
+        assert turned_away.ended_by == "system"
+        row = caller.call(turned_away)
+        assert row is not None and row.outcome is Outcome.CALLBACK
+        assert elder.silent
+        leave.set()
+        await talking
+
+        at_home = await elder.rings(CALL_S)
+        assert at_home.called == second
+        await at_home.answer()
+        async with asyncio.timeout(CALL_S):
+            while len(caller.calls_from(second)) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await at_home.hang_up()
+        async with asyncio.timeout(CALL_S):
+            while callbacks.newest_callbacks(caller.store, states=OPEN_CALLBACKS):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    listed = json.loads(site.yihu("callbacks", "list", "--json").stdout)
+    assert [(one["phone"], one["cause"], one["state"]) for one in listed] == [
+        (second, "admission", "done")
+    ]
