@@ -146,7 +146,7 @@ def _known(store: Store, name: str) -> None:
 
 def _password(generate: bool) -> tuple[str, bool]:
     """A password, and whether it was made here and has to be shown."""
-    if not generate and sys.stdin.isatty():
+    if not generate and asked_at_a_terminal():
         typed = typer.prompt(
             "password (empty: make one)", default="", hide_input=True, show_default=False, err=True
         )
@@ -156,6 +156,11 @@ def _password(generate: bool) -> tuple[str, bool]:
                 _fail("these were two different passwords")
             return typed, False
     return passwords.make_password(), True
+
+
+def asked_at_a_terminal() -> bool:
+    """Whether there is somebody who can type a password."""
+    return sys.stdin.isatty()
 
 
 def _hash(password: str) -> str:
