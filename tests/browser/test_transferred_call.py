@@ -201,7 +201,7 @@ async def test_supervisor_sees_the_day_as_charts_and_as_a_table(
     zone = console.settings.zone
     yesterday = datetime.now(zone).date() - timedelta(days=1)
     await log_in(page, console.url, "zhao")
-    await page.get_by_role("link", name="服务质量").press("Enter")
+    await page.get_by_role("link", name="报表").press("Enter")
     await expect(page.get_by_role("main")).to_contain_text("这段时间没有来电")
     await accessible(page)
 
