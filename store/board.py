@@ -22,6 +22,7 @@ from store.models import (
     Duty,
     Elder,
     Operator,
+    OperatorCall,
     Outcome,
     Phone,
     QueueVisit,
@@ -85,7 +86,6 @@ class Wait:
     answered_at: datetime | None
     answered_by: str
     """Display name of the operator; the extension where it is nobody's."""
-    extension: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ class Desk:
 
     operator_id: int
     name: str
-    extension: str
     duty: Duty
     duty_reason: str
     since: datetime | None
+    rings: bool
     talking_since: datetime | None
 
 
@@ -191,19 +191,33 @@ def queue(store: Store, now: datetime) -> Queue:
     )
 
 
-def desks(store: Store, now: datetime) -> tuple[Desk, ...]:
+def desks(store: Store) -> tuple[Desk, ...]:
     """The operators who have not left, those on duty first. Raises StoreError."""
-    talking = {one.answered_by: one.answered_at for one in queue(store, now).talking}
     with store.read() as session:
         operators = session.exec(
             select(Operator).where(Operator.active).order_by(col(Operator.id))
         ).all()
+        telephones: dict[str, OperatorCall] = {}
+        for call in session.exec(select(OperatorCall)):
+            if call.answered_at or call.extension not in telephones:
+                telephones[call.extension] = call
     order = {Duty.ON: 0, Duty.PAUSED: 1, Duty.OFF: 2}
     return tuple(
-        Desk(one.id or 0, one.display_name, one.extension, one.duty, one.duty_reason,
-             one.duty_since, talking.get(one.extension))
+        _desk(one, telephones.get(one.extension))
         for one in sorted(operators, key=lambda one: order[one.duty])
-    )  # fmt: skip
+    )
+
+
+def _desk(operator: Operator, call: OperatorCall | None) -> Desk:
+    return Desk(
+        operator.id or 0,
+        operator.display_name,
+        operator.duty,
+        operator.duty_reason,
+        operator.duty_since,
+        call is not None and call.answered_at is None,
+        call.answered_at if call else None,
+    )
 
 
 def owed(store: Store) -> tuple[Owed, ...]:
@@ -345,5 +359,4 @@ def _wait(visit: QueueVisit, people: dict[str, Person], names: dict[str, str]) -
         visit.joined_at,
         visit.answered_at,
         names.get(visit.answered_by, visit.answered_by),
-        visit.answered_by,
     )

@@ -35,7 +35,7 @@ async def change(request: web.Request) -> web.StreamResponse:
 
 
 def _look(store: Store, _: str) -> tuple[Desk, ...]:
-    return board.desks(store, datetime.now(UTC))
+    return board.desks(store)
 
 
 def _own(fragment: Fragment, viewer: Viewer, desks: tuple[Desk, ...]) -> str:

@@ -38,6 +38,7 @@ OFFICE = ViewportSize(width=1024, height=576)
 """What is left of 1280x720 at 125 %."""
 PASSWORD = "correct horse"
 PATIENCE_S = 60.0
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 class Console:

@@ -13,7 +13,7 @@ import site_data
 from browser_fixtures import Console, Watcher, accessible, log_in, picture
 from playwright.async_api import Page, expect
 
-from store import callbacks, operators, orders
+from store import callbacks, operator_calls, operators, orders
 from store.corrections import corrections
 from store.models import Cause, Duty, Known, OrderEvent, OrderStatus, QueueVisit, Role, Wants
 
@@ -66,8 +66,13 @@ async def test_board_shows_a_call_as_it_is_spoken(
     await expect(page.locator("#queue li")).to_contain_text("139****1111")
     callbacks.ask(store, "051265550001", cause=Cause.ASKED, wants=Wants.AGENT, at=now)
     await expect(page.locator("#owed li")).to_contain_text("0512****0001")
+    operator_calls.rings(store, "1.1", call, "op102", now)
+    await expect(page.locator("#desks")).to_contain_text("李娟 振铃中")
+    operator_calls.answers(store, "1.1", call, "op102", now)
+    await expect(page.locator("#desks")).to_contain_text("李娟 通话中")
+    operator_calls.ends(store, "1.1")
     operators.set_duty(store, 2, Duty.PAUSED, "training", now)
-    await expect(page.locator("#desks")).to_contain_text("培训")
+    await expect(page.locator("#desks")).to_contain_text("李娟 培训")
     await accessible(page)
     await picture(page, "board")
 
