@@ -98,8 +98,7 @@ def columns(
 
 
 def _round_up(value: float) -> float:
-    """To a number whose quarters people like to read: 4, 8, 20, 40, 60, 80, 100, 200, ..."""
-    if value <= TICKS:
-        return float(TICKS)
-    unit = 10.0 ** math.floor(math.log10(value))
-    return next(step * unit for step in (1, 2, 4, 6, 8, 10) if step * unit >= value)
+    """To a number whose quarters people like to read: 4, 8, 12, 20, 40, 60, 80, 100, 120, ..."""
+    unit = 10 ** max(0, math.floor(math.log10(max(value, 1))))
+    tops = (step * unit for step in (1, 2, 4, 6, 8, 12, 20))
+    return float(next(top for top in tops if top >= value and top % TICKS == 0))

@@ -8,6 +8,8 @@ from datetime import datetime
 from difflib import SequenceMatcher
 from typing import Any
 
+from pypinyin import lazy_pinyin
+
 from store.models import Turn
 
 DOUBTED = 0.75
@@ -76,18 +78,24 @@ def _line(turn: Turn, playable: bool) -> Line:
 
 
 def parts(heard: str, hypotheses: Sequence[Mapping[str, Any]]) -> tuple[Part, ...]:
-    """What was heard, cut where other readings of about the same likelihood differ from it."""
+    """What was heard, cut where other readings of about the same likelihood differ from it.
+
+    What sounds the same is no other reading: 理发 is no doubt about 礼发.
+    """
     if not heard:
         return ()
     readings = [Alignment(heard, text) for text in _readings(heard, hypotheses)]
     found: list[Part] = []
     position = 0
     for begin, end in _joined(span for reading in readings for span in reading.differences()):
+        sounds = lazy_pinyin(heard[begin:end])
+        others = dict.fromkeys(reading.between(begin, end) for reading in readings)
+        rivals = tuple(other for other in others if lazy_pinyin(other) != sounds)
+        if not rivals:
+            continue
         if begin > position:
             found.append(Part(heard[position:begin]))
-        rivals = dict.fromkeys(reading.between(begin, end) for reading in readings)
-        rivals.pop(heard[begin:end], None)
-        found.append(Part(heard[begin:end], tuple(rivals)))
+        found.append(Part(heard[begin:end], rivals))
         position = end
     if position < len(heard):
         found.append(Part(heard[position:]))

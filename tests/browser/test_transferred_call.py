@@ -32,7 +32,7 @@ def handed_over(console: Console, elder_id: int) -> UUID:
         "order": {"code": "bathing", "scheduled_for": tomorrow, "time": "tomorrow",
                   "said_time": "明朝上半日", "address": site_data.HOME},
     }  # fmt: skip
-    readings = (("我要打扬", -0.3), ("我要打羊", -0.5), ("我要大样", -0.8))
+    readings = (("我要打扬", -0.3), ("我要打汤", -0.5), ("我要搭帮", -0.8))
     said: tuple[tuple[str, str, str, float, str], ...] = (
         ("我要打扬", "service", "bathing", 0.58, "您是要洗澡，还是要打扫卫生？"),
         ("洗澡，明朝上半日", "service", "bathing", 0.93, "您要上门帮忙洗澡，明天上午九点，对吗？"),
@@ -75,7 +75,7 @@ async def test_screen_of_whoever_is_rung_shows_the_call_by_itself(
         await expect(main).to_contain_text(told)
     await expect(page.locator(".doubtful")).to_have_count(2)
     await expect(page.locator("mark")).to_have_text("打扬")
-    await expect(page.locator(".rivals")).to_have_text("“打扬”也可能是：打羊、大样")
+    await expect(page.locator(".rivals")).to_have_text("“打扬”也可能是：打汤、搭帮")
     await expect(page.get_by_label("服务项目")).to_have_value("bathing")
     await accessible(page)
     await picture(page, "transfer", whole=True)

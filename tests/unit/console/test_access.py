@@ -6,6 +6,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import TestServer
 from visiting import PASSWORD, Browser
 
 from ivr.config import Settings
@@ -46,6 +48,19 @@ async def test_cookie_is_out_of_reach_of_scripts_and_other_sites(browser: Browse
     response = await browser.log_in("operator")
     cookie = response.headers.getall("Set-Cookie")[0]
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+
+
+async def test_on_https_the_cookie_never_goes_in_the_clear(
+    settings: Settings, store: Store
+) -> None:
+    settings.console.certificate = settings.data_dir / "site.pem"
+    async with (
+        TestServer(make_app(settings, store)) as server,
+        ClientSession() as session,
+        session.get(server.make_url("/login")) as response,
+    ):
+        assert "; Secure" in response.headers["Set-Cookie"]
+        assert "max-age" in response.headers["Strict-Transport-Security"]
 
 
 async def test_every_page_but_the_log_in_needs_somebody_logged_in(
@@ -204,6 +219,10 @@ async def test_live_events_are_for_those_with_the_right_only(
         assert response.content_type == "text/event-stream"
         assert b"retry" in await response.content.readline()
     assert (await browser.session.get(f"{browser.url}/events?watch=nothing")).status == 400
+    looked = [row.audit for row in audit.newest(store, 1)]
+    assert [(one.action, one.subject_kind, one.subject_id) for one in looked] == [
+        ("look", "live", "talks")
+    ]
 
 
 async def test_what_is_typed_is_shown_as_text(browser: Browser, store: Store) -> None:

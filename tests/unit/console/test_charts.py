@@ -28,7 +28,8 @@ def test_nothing_leaves_the_drawing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("highest", "top"), [(0, 4), (3, 4), (5, 6), (11, 20), (100, 100), (101, 200), (3000, 4000)]
+    ("highest", "top"),
+    [(0, 4), (3, 4), (5, 8), (9, 12), (13, 20), (100, 100), (101, 200), (3000, 4000), (9e3, 12e3)],
 )
 def test_scales_end_in_round_numbers(highest: float, top: float) -> None:
     assert columns([(highest,)]).ticks[-1].value == top

@@ -49,7 +49,7 @@ def elder_id(store: Store) -> int:
 def call_id(store: Store, elder_id: int) -> UUID:
     """A call in which 擦窗 was taken for 家庭保洁, and that goes to an operator."""
     id = calls.begin_call(store, uuid4(), NUMBER, NOW, elder_id).id
-    unsure = [{"text": "叫人来差玻璃", "score": -0.3}, {"text": "叫人来叉玻璃", "score": -0.4}]
+    unsure = [{"text": "叫人来差玻璃", "score": -0.3}, {"text": "叫人来擦玻璃", "score": -0.4}]
     said = (
         Turn(call_id=id, index=0, kind="start", said="您好", started_at=NOW),
         Turn(
@@ -101,7 +101,7 @@ async def test_half_order_stands_in_the_form_with_all_that_is_known(
     for told in ("王秀英", NUMBER, "要求人工", "补助", "苏州话", "送餐", "明朝上半日"):
         assert told in page
     assert "<mark>差</mark>" in page
-    assert "“差”也可能是：叉" in page
+    assert "“差”也可能是：擦" in page
 
 
 async def test_corrected_order_is_booked_once_and_teaches_what_was_misheard(
