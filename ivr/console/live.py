@@ -16,7 +16,8 @@ import structlog
 from aiohttp import web
 from markupsafe import Markup
 
-from ivr.console.pages import SCREENS, STORE, VIEWER, Page, Viewer, who
+from ivr.console.pages import SCREENS, STORE, VIEWER, Page, Viewer, audit, who
+from store.audit import Action
 from store.database import Store, StoreError
 from store.models import Role
 
@@ -29,6 +30,8 @@ ALIVE_S = 15.0
 RETRY_MS = 1000
 """How soon a browser comes back when its connection has ended."""
 MOST_TOPICS = 12
+ON_EVERY_PAGE = frozenset({"duty", "ringing", "alarms"})
+"""What concerns the viewer themselves or everybody; looking at the rest is audited."""
 
 log = structlog.get_logger()
 
@@ -126,6 +129,9 @@ class Live:
         except StoreError as error:  # what was seen last stays on the screens
             log.error("the store cannot be looked at", topic=watched.topic.name, error=str(error))
             return
+        except Exception:  # one topic that fails must not stop the others
+            log.exception("a topic failed", topic=watched.topic.name)
+            return
         if not watched.looked or seen != watched.seen:
             watched.seen, watched.looked = seen, True
             for changed in watched.watchers:
@@ -157,6 +163,8 @@ async def events(request: web.Request) -> web.StreamResponse:
         raise web.HTTPBadRequest
     if not all(topic is not None and viewer.may(topic.role) for topic in topics):
         raise web.HTTPForbidden
+    if personal := ",".join(name for name in names if name not in ON_EVERY_PAGE):
+        await audit(request, Action.LOOK, "live", personal)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     try:

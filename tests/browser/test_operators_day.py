@@ -97,6 +97,10 @@ async def test_call_can_be_read_along_to_its_end(
     await expect(log.get_by_text("第11句")).to_be_in_viewport()
     await accessible(page)
     await picture(page, "call")
+    await log.evaluate("log => { log.scrollTop = 0; }")  # reading what was said before
+    site_data.say(store, call, 12, "第12句", "", "请再说一遍。")
+    await expect(log.get_by_text("第12句")).to_be_attached()
+    assert await log.evaluate("log => log.scrollTop") == 0
     site_data.end(store, call)
     await expect(page.locator(".tag.live")).to_have_count(0)
 

@@ -47,9 +47,15 @@ document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
 });
 
 // A transcript shows its end, unless somebody has gone back in it.
+const FROM_THE_END_PX = 40;
+document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
+  const log = event.target.querySelector("[role=log]");
+  const below = log ? log.scrollHeight - log.scrollTop - log.clientHeight : 0;
+  event.target.readAt = below > FROM_THE_END_PX ? log.scrollTop : null;
+});
 function follow(element) {
   const log = element.querySelector("[role=log]");
-  if (log && !log.dataset.back) log.scrollTop = log.scrollHeight;
+  if (log) log.scrollTop = element.readAt ?? log.scrollHeight;
 }
 document.body.addEventListener("htmx:sseMessage", (event) => follow(event.target));
 follow(document);
