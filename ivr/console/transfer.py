@@ -31,7 +31,17 @@ from ivr.console.pages import (
 )
 from ivr.console.transcript import Line, lines
 from ivr.recordings import kept_turns
-from store import alarms, calls, corrections, elders, handovers, operator_calls, operators, orders
+from store import (
+    alarms,
+    callbacks,
+    calls,
+    corrections,
+    elders,
+    handovers,
+    operator_calls,
+    operators,
+    orders,
+)
 from store.audit import Action
 from store.database import Store
 from store.elders import ListedElder
@@ -154,6 +164,9 @@ class Context:
     call_id: UUID
     call: Call | None
     """None if the agent never saw it."""
+    told: Call | None
+    """The one in which the agent was told what is wanted: this one, or that of which somebody is
+    called back; None if there is none."""
     phone: str
     """Empty if withheld."""
     began_at: datetime
@@ -169,7 +182,7 @@ class Context:
 
     @property
     def known(self) -> Mapping[str, Any]:
-        return self.call.summary if self.call else {}
+        return self.told.summary if self.told else {}
 
     @property
     def half(self) -> Mapping[str, str]:
@@ -215,19 +228,28 @@ def look(store: Store, settings: Settings, call_id: UUID) -> Context | None:
     if arrived is None:
         return None
     call, phone = calls.find_call(store, call_id), arrived.phone
+    told = call if call and call.summary else _called_back_for(store, call_id) or call
+    turns = calls.turns_of(store, told.id) if told else []
     people = elders.who_calls_from(store, phone)
     elder = call.elder_id if call else people[0].elder.id if len(people) == 1 else None
     earlier = orders.orders_for(store, elder, (phone,), HISTORY + 1) if phone else []
     return Context(
         call_id=call_id,
         call=call,
+        told=told,
         phone=phone,
         began_at=arrived.began_at,
         people=people,
-        lines=lines(calls.turns_of(store, call_id), kept_turns(settings, call_id)),
+        lines=lines(turns, kept_turns(settings, told.id) if told else ()),
         orders=orders.orders_of(store, call_id),
         before=[one for one in earlier if one.order.call_id != call_id][:HISTORY],
     )
+
+
+def _called_back_for(store: Store, call_id: UUID) -> Call | None:
+    """The call of which this one is a call-back."""
+    owed = callbacks.of_attempt(store, call_id)
+    return calls.find_call(store, owed.call_id) if owed and owed.call_id else None
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -276,9 +298,10 @@ async def book(request: web.Request) -> web.StreamResponse:
     booked = await in_store(request, orders.book, order)
     await audit(request, Action.CHANGE, "work_order", booked.id, "created")
     turn = text_of(fields, "turn")
-    if content.code != context.half.get("code") and turn not in ("", order_pages.CHANGED_MIND):
+    misheard = content.code != context.half.get("code")
+    if context.told and misheard and turn not in ("", order_pages.CHANGED_MIND):
         await in_store(
-            request, corrections.file_by_operator, id, number_of(turn), content.code,
+            request, corrections.file_by_operator, context.told.id, number_of(turn), content.code,
             viewer.operator.name, now,
         )  # fmt: skip
     raise web.HTTPSeeOther(f"/transfer/{id}")

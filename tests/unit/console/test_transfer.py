@@ -15,11 +15,20 @@ from visiting import Browser
 from audio.sound import write_wav
 from ivr.config import Settings
 from ivr.recordings import turn_sound
-from store import alarms, audit, calls, elders, operator_calls, orders
+from store import alarms, audit, callbacks, calls, elders, operator_calls, orders
 from store.corrections import corrections
 from store.database import Store
 from store.elders import Registration
-from store.models import Next, Operator, Outcome, QueueVisit, SupportClass, Turn
+from store.models import (
+    Cause,
+    Next,
+    Operator,
+    Outcome,
+    QueueVisit,
+    SupportClass,
+    Turn,
+    Wants,
+)
 
 NUMBER = "051265123450"
 HOME = "姑苏区干将路12号"
@@ -150,6 +159,33 @@ async def test_caller_whom_the_agent_never_saw_can_be_served(
     row = calls.find_call(store, call)
     assert row is not None
     assert (row.outcome, row.started_at) == (Outcome.OPERATOR, NOW)
+
+
+async def test_who_is_called_back_need_not_begin_again(
+    browser: Browser, store: Store, call_id: UUID
+) -> None:
+    asked = callbacks.ask(
+        store, NUMBER, cause=Cause.ASKED, wants=Wants.OPERATOR, at=NOW, call_id=call_id
+    )
+    assert asked is not None and asked.id is not None
+    claimed = callbacks.claim(store, asked.id, "here", NOW)
+    assert claimed is not None and claimed.attempt_id is not None
+    with store.write() as session:
+        visit = QueueVisit(call_id=claimed.attempt_id, uniqueid="1", phone=NUMBER, joined_at=NOW)
+        session.add(visit)
+    await browser.log_in("operator")
+    page = await (await browser.get(f"/transfer/{claimed.attempt_id}")).text()
+    assert "叫人来<mark>差</mark>玻璃" in page and "来过电话" in page
+    assert Fields(page).values["code"] == "cleaning"
+    done = await browser.post(
+        f"/transfer/{claimed.attempt_id}", number="1", code="window_cleaning", turn="1",
+        address=HOME,
+    )  # fmt: skip
+    assert done.status == 303
+    (order,) = orders.orders_of(store, claimed.attempt_id)
+    assert (order.code, order.said_time) == ("window_cleaning", "明朝上半日")
+    (learned,) = corrections(store)
+    assert (learned.call_id, learned.turn) == (call_id, 1)
 
 
 async def test_unknown_call_is_not_found(browser: Browser) -> None:
