@@ -21,8 +21,9 @@ ENDS = {
     "EXITEMPTY": QueueEnd.CALLBACK,
 }
 """Who leaves otherwise is promised a call by the dialplan, which is kept on its own."""
-EMERGENCY_KEY = "9"
-"""The other key is the wish to be called back."""
+KEYS = {"1": QueueEnd.CALLBACK, "9": QueueEnd.EMERGENCY}
+"""Keys that end a wait. After any other, and what Asterisk takes for one, the dialplan lets the
+caller in again at their place: the wait goes on."""
 TALK_ENDS = ("COMPLETEAGENT", "COMPLETECALLER", "BLINDTRANSFER", "ATTENDEDTRANSFER")
 OWN = "YIHU"
 
@@ -52,16 +53,15 @@ def read(lines: Iterable[str], queue: str, since: datetime) -> list[Logged]:
             continue
         if event == OWN:
             calls[uniqueid] = _call(data)
-        elif event == "ENTERQUEUE":
+        elif event == "ENTERQUEUE" and (uniqueid not in last or last[uniqueid].how):
             call_id, priority = calls.get(uniqueid, (None, 0))
             phone = of_caller(data[1]) if len(data) > 1 else ""
             last[uniqueid] = Logged(uniqueid, at, phone, call_id, priority)
             visits.append(last[uniqueid])
         elif (visit := last.get(uniqueid)) is not None:
             if event == "EXITWITHKEY" and visit.how is None:
-                emergency = data[:1] == [EMERGENCY_KEY]
-                visit.how = QueueEnd.EMERGENCY if emergency else QueueEnd.CALLBACK
-                visit.left_at = at
+                visit.how = KEYS.get(data[0] if data else "")
+                visit.left_at = at if visit.how else None
             elif event in ENDS and visit.how is None:
                 visit.how, visit.left_at = ENDS[event], at
                 if event == "CONNECT":

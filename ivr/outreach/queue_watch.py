@@ -80,7 +80,8 @@ class _QueueWatch:
                 self._left.clear()
                 await self._catch_up()
                 continue
-            if event["Event"] == "FullyBooted":
+            if event["Event"] == "FullyBooted":  # before our login is complete
+                await self._ami.wait_connected(CONNECTED_S)
                 await self._catch_up()
             elif event["Queue"] == QUEUE:
                 if "Uniqueid" not in event:  # the caller's channel went before the event was made

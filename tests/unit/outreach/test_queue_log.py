@@ -25,6 +25,10 @@ LOG = f"""\
 1763800031|1.4|another|NONE|ENTERQUEUE||13812345679|1
 1763800032|1.5|operators|NONE|ENTERQUEUE||13812345670|1
 1763800033|1.5|operators|NONE|EXITWITHKEY|1|1
+1763800034|1.7|operators|NONE|ENTERQUEUE||13812345671|2
+1763800036|1.7|operators|NONE|EXITWITHKEY|\x01|2
+1763800037|1.7|operators|NONE|ENTERQUEUE||13812345671|2
+1763800040|1.7|operators|NONE|ABANDON|2|2|3
 cut sho
 x|1.6|operators|NONE|ENTERQUEUE||13812345670|1
 """
@@ -38,6 +42,7 @@ def test_visits_are_read_with_their_ends() -> None:
         ("1.3", "", QueueEnd.EMERGENCY),
         ("1.3", "", None),
         ("1.5", "13812345670", QueueEnd.CALLBACK),
+        ("1.7", "13812345671", QueueEnd.ABANDONED),
     ]
     first = visits[0]
     assert (first.call_id, first.priority, first.answered_by) == (CALL, 10, "op101")
@@ -48,7 +53,7 @@ def test_visits_are_read_with_their_ends() -> None:
 
 def test_what_began_earlier_is_left_out() -> None:
     since = datetime.fromtimestamp(1763800020, UTC)
-    assert [v.uniqueid for v in read(LOG.splitlines(), "operators", since)] == ["1.3", "1.5"]
+    assert [v.uniqueid for v in read(LOG.splitlines(), "operators", since)] == ["1.3", "1.5", "1.7"]
 
 
 @pytest.mark.parametrize(
