@@ -22,14 +22,12 @@ MELODY = (
 )  # fmt: skip
 """Semitones above A3 and lengths in beats: pentatonic, slow, nothing above 900 Hz."""
 BEAT_SECONDS = 0.55
-SPOKEN_NUMBERS = 20
-"""Numbers spoken in one piece; asterisk/templates/yihu-say.conf puts greater ones together."""
 COMPANY_GAP_S = 3.0
 """Silence after each sentence for somebody who waits for help: time to answer, and to listen."""
 
 
 def write_sentences(folder: Path, speak: Callable[[str], Speech]) -> None:
-    """Writes what sounds.yaml says and the numbers of the queue's announcements as WAV files.
+    """Writes what sounds.yaml says as WAV files.
 
     speak: text to samples at the level of all prompts; its errors go to the caller.
     """
@@ -39,8 +37,11 @@ def write_sentences(folder: Path, speak: Callable[[str], Speech]) -> None:
     gap = np.zeros(round(COMPANY_GAP_S * RATE), np.int16)
     for index, text in enumerate(texts["company"], start=1):
         _write(folder / "company" / f"{index:02}.wav", np.concatenate([speak(text), gap]))
-    for number in range(SPOKEN_NUMBERS + 1):
-        _write(folder / "number" / f"{number}.wav", speak(cn2an.an2cn(number)))
+    for name, numbered in texts["numbered"].items():
+        for number in range(1, numbered["most"] + 1):
+            said = numbered.get("two") if number == 2 else None
+            text = numbered["text"].format(said or cn2an.an2cn(number))
+            _write(folder / name / f"{number}.wav", speak(text))
 
 
 def _write(path: Path, speech: Speech) -> None:

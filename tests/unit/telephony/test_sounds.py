@@ -10,7 +10,7 @@ import pytest
 
 from audio.sound import PROMPT_DB, frame_levels, read_wav
 from ivr.config import ROOT
-from ivr.telephony.sounds import COMPANY_GAP_S, SPOKEN_NUMBERS, write_music, write_sentences
+from ivr.telephony.sounds import COMPANY_GAP_S, write_music, write_sentences
 
 
 @pytest.fixture
@@ -26,14 +26,25 @@ def test_every_sound_that_the_dialplan_names_is_written(sounds: Path) -> None:
     named = set(
         re.findall(r"(?:\$\{YIHU_SOUNDS\}|\{\{ place\.sounds \}\})/([\w/-]+)(?=[,)?:\s])", text)
     )
-    folders = {"hold", "company"}
-    assert {"wait", "promised", "queue/next", "company/01"} <= named
+    folders = {"hold", "company", "place", "minutes"}
+    assert {"wait", "promised", "place/next", "company/01"} <= named
     assert [name for name in named - folders if not (sounds / f"{name}.wav").is_file()] == []
 
 
-def test_numbers_that_are_not_put_together_are_spoken(sounds: Path) -> None:
-    numbers = {int(path.stem) for path in (sounds / "number").glob("*.wav")}
-    assert numbers == set(range(SPOKEN_NUMBERS + 1))
+def test_every_place_that_the_queue_may_say_is_spoken(sounds: Path) -> None:
+    queues = (ROOT / "asterisk/templates/yihu-queues.conf").read_text()
+    limit = re.search(r"announce-position-limit = (\d+)", queues)
+    assert limit is not None
+    places = {path.stem for path in (sounds / "place").glob("*.wav")}
+    assert places >= {"next", *map(str, range(2, int(limit[1]) + 1))}
+
+
+def test_every_waiting_time_that_the_dialplan_may_say_is_spoken(sounds: Path) -> None:
+    operators = (ROOT / "dialplans/operators.conf").read_text()
+    most = re.search(r"MINUTES\} > (\d+)\]\?more", operators)
+    assert most is not None
+    minutes = {path.stem for path in (sounds / "minutes").glob("*.wav")}
+    assert minutes == {"more", *map(str, range(1, int(most[1]) + 1))}
 
 
 def test_who_waits_for_help_is_left_time_between_the_sentences(sounds: Path) -> None:
