@@ -14,6 +14,7 @@ from conftest import Site
 from phone import Phone
 from playwright.async_api import expect
 
+from ivr.caller.script import Press
 from ivr.console.passwords import hash_password
 from ivr.recordings import kept_turns
 from store import audit, figures, operators
@@ -135,3 +136,43 @@ def actions(store: Store, operator: Operator) -> set[str]:
     """What the audit says that somebody did."""
     rows = audit.newest(store, 100)
     return {row.audit.action for row in rows if row.audit.operator_id == operator.id}
+
+
+async def test_emergency_is_on_the_screen_while_the_telephone_rings(
+    operator_site: tuple[Site, Operator], caller: Caller
+) -> None:
+    site, operator = operator_site
+    over = asyncio.Event()
+    async with (
+        browsing() as page,
+        Phone(site.settings, operator.extension, operator.sip_secret) as phone,
+    ):
+        watcher = Watcher(page)
+        assert await phone.register() == 200
+        await log_in(page, site.settings.console.url)
+        await page.goto(f"{site.settings.console.url}/orders")
+        call = asyncio.create_task(
+            caller.calls(Press("9"), number=ELDER, leave=over, farewell_s=10 * SOON_S)
+        )
+        try:
+            ring = await phone.rings(3 * SOON_S)
+            banner = page.get_by_role("alert")
+            await expect(banner).to_contain_text("还没有人接听")
+            await page.wait_for_url(f"**/transfer/{caller.placed[-1].call_id}")
+            for told in ("王秀英", ELDER, "干将路12号"):
+                await expect(banner).to_contain_text(told)
+            await expect(page.get_by_role("main")).to_contain_text("您的电话在响，请接听")
+            await accessible(page)
+            await picture(page, "real-emergency")
+            await ring.answer()
+            await expect(banner).to_contain_text("王芳 于")
+            await expect(page.get_by_role("main")).to_contain_text("您在通话")
+            await banner.get_by_role("button", name="处理完毕").press("Enter")
+            await expect(banner).to_have_count(0)
+            await ring.hang_up()
+            await asyncio.wait_for(call, SOON_S)
+        finally:
+            over.set()
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+        watcher.check()
