@@ -61,13 +61,16 @@ def reserve_try(store: Store, name: str, address: str, at: datetime) -> int | No
         return failure.id
 
 
-def open_session(
-    store: Store, operator_id: int, tried: int, at: datetime, lasts: timedelta
-) -> Opened:
-    """The password was right: the try `tried` was no failure. Raises StoreError."""
-    token = secrets.token_urlsafe(32)
+def forgive_try(store: Store, tried: int) -> None:
+    """The password was right: it was no failure. Raises StoreError."""
     with store.write() as session:
         session.exec(delete(LoginFailure).where(col(LoginFailure.id) == tried))
+
+
+def open_session(store: Store, operator_id: int, at: datetime, lasts: timedelta) -> Opened:
+    """Raises StoreError."""
+    token = secrets.token_urlsafe(32)
+    with store.write() as session:
         session.exec(delete(LoginSession).where(col(LoginSession.expires_at) < at))
         opened = LoginSession(
             id=_hash(token),

@@ -79,7 +79,8 @@ async def log_in(request: web.Request) -> web.StreamResponse:
         return _form(request, "login.wrong", name, status=401)
     assert operator is not None and operator.id is not None
     lasts = timedelta(hours=request.app[SETTINGS].console.session_hours)
-    opened = await in_store(request, sessions.open_session, operator.id, tried, now, lasts)
+    await in_store(request, sessions.forgive_try, tried)
+    opened = await in_store(request, sessions.open_session, operator.id, now, lasts)
     await in_store(
         request, audits.record, operator.id, Action.LOGIN, "operator", str(operator.id), now,
         f"from {address}",
@@ -111,6 +112,38 @@ async def log_out(request: web.Request) -> web.StreamResponse:
     to = web.HTTPSeeOther("/login")
     to.del_cookie(COOKIE, path="/")
     raise to
+
+
+async def password_form(request: web.Request) -> web.StreamResponse:
+    return render(request, "password.html", trouble="", shortest=passwords.SHORTEST)
+
+
+async def change_password(request: web.Request) -> web.StreamResponse:
+    """One's own. It ends all of one's sessions, this one too: the new one is tried at once."""
+    fields, operator = await request.post(), request[VIEWER].operator
+    old, new, again = (str(fields.get(name, "")) for name in ("old", "new", "again"))
+    address, now = request.remote or "", datetime.now(UTC)
+    tried = await in_store(request, sessions.reserve_try, operator.name, address, now)
+    if tried is None:
+        return _password_trouble(request, "login.locked")
+    if not await _right(request, operator, old):
+        return _password_trouble(request, "password.wrong")
+    await in_store(request, sessions.forgive_try, tried)
+    if new != again:
+        return _password_trouble(request, "password.differ")
+    try:
+        async with request.app[LOOKS]:
+            new_hash = await asyncio.to_thread(passwords.hash_password, new)
+    except passwords.PasswordError:
+        return _password_trouble(request, "password.length")
+    await audit(request, Action.CHANGE, "operator", operator.id, "own password")
+    await in_store(request, operators.change_password, operator.name, new_hash)
+    raise web.HTTPSeeOther("/login")
+
+
+def _password_trouble(request: web.Request, trouble: str) -> web.Response:
+    shortest = passwords.SHORTEST
+    return render(request, "password.html", status=400, trouble=trouble, shortest=shortest)
 
 
 async def language(request: web.Request) -> web.StreamResponse:
@@ -147,4 +180,6 @@ PAGES: tuple[Page, ...] = (
     Page("POST", "/login", log_in, role=None),
     Page("POST", "/logout", log_out),
     Page("POST", "/language", language),
+    Page("GET", "/password", password_form),
+    Page("POST", "/password", change_password),
 )

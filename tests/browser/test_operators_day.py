@@ -240,7 +240,7 @@ async def test_pages_speak_english_when_asked_to(
     await page.get_by_text("陈主任").press("Enter")
     await page.get_by_role("button", name="English").press("Enter")
     await expect(page.locator("html")).to_have_attribute("lang", "en")
-    for path in ("/board", "/duty", "/orders", "/callbacks", "/people", "/audit"):
+    for path in ("/board", "/duty", "/orders", "/callbacks", "/people", "/password", "/audit"):
         await page.goto(f"{console.url}{path}")
         await accessible(page)
     await picture(page, "audit-in-english")

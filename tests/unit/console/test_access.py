@@ -136,6 +136,12 @@ async def test_guessing_locks_the_name_for_that_address_and_says_no_more(
     assert len(refused) == sessions.TRIES + 1
 
 
+async def test_logging_in_again_and_again_locks_nobody(browser: Browser) -> None:
+    for _ in range(sessions.TRIES + 2):
+        browser.session.cookie_jar.clear()
+        assert (await browser.log_in("operator")).status == 303
+
+
 async def test_guesses_at_the_same_moment_are_all_counted(browser: Browser) -> None:
     await browser.get("/login")
     guesses = [browser.post("/login", name="operator", password="guess") for _ in range(12)]
@@ -172,11 +178,36 @@ async def test_new_password_or_shutting_out_ends_the_session(
     assert _duty(store) is Duty.OFF
 
 
+NEW = "battery staple"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "again"),
+    [("guess guess", NEW, NEW), (PASSWORD, NEW, "staple battery"), (PASSWORD, "short", "short")],
+)
+async def test_own_password_is_not_changed_by_mistake_or_by_somebody_else(
+    browser: Browser, old: str, new: str, again: str
+) -> None:
+    await browser.log_in("operator")
+    await browser.get("/password")
+    assert (await browser.post("/password", old=old, new=new, again=again)).status == 400
+    assert (await browser.log_in("operator")).status == 303
+
+
+async def test_own_password_is_changed_and_every_session_ended(browser: Browser) -> None:
+    await browser.log_in("operator")
+    await browser.get("/password")
+    done = await browser.post("/password", old=PASSWORD, new=NEW, again=NEW)
+    assert done.headers["Location"] == "/login"
+    assert (await browser.get("/board")).headers["Location"] == "/login"
+    assert (await browser.log_in("operator", PASSWORD)).status == 401
+    assert (await browser.log_in("operator", NEW)).status == 303
+
+
 def test_idle_session_ends_unless_its_owner_is_on_duty(store: Store, operator: Operator) -> None:
     now, idle = datetime.now(UTC), timedelta(minutes=30)
-    tried = sessions.reserve_try(store, operator.name, "", now)
-    assert tried is not None and operator.id is not None
-    token, _ = sessions.open_session(store, operator.id, tried, now, timedelta(hours=12))
+    assert operator.id is not None
+    token, _ = sessions.open_session(store, operator.id, now, timedelta(hours=12))
     later = now + timedelta(hours=1)
     assert sessions.find_session(store, token, later, idle) is None
     operators.set_duty(store, operator.id, Duty.ON, "", now)
