@@ -109,6 +109,8 @@ class OutboundSettings(BaseModel):
 
     gateway: str = Field(default="", pattern=r"^([\w.-]+(:\d+)?)?$")
     """Host, or host:port, that calls out are sent to; empty: none are made."""
+    prefix: str = Field(default="", pattern=r"^\d{0,6}$")
+    """Dialled before every number, where the gateway wants it to get a line."""
     user: str = ""
     """For the gateway, if it asks who calls."""
     password: SecretStr = SecretStr("")

@@ -43,6 +43,7 @@ from store.queue_visits import waiting
 _numbers = itertools.count(1)
 NOT_ALLOWED = ("0085212345678", "+85212345678", "110", "16812345")
 AT_ONCE = 2
+PREFIX = "9"
 SEED = 20261122
 KILLS = 4
 QUICK = {
@@ -51,6 +52,7 @@ QUICK = {
     "YIHU_CALLBACK__RETRY_FIRST_S": "1",
     "YIHU_CALLBACK__AFTER_HANGUP_S": "0",
     "YIHU_OUTBOUND__MAX_CALLS": str(AT_ONCE),
+    "YIHU_OUTBOUND__PREFIX": PREFIX,
 }
 
 
@@ -165,7 +167,7 @@ async def test_caller_who_hangs_up_while_waiting_is_called_back_and_reaches_an_o
     assert await world.operator.register() == 200
 
     at_home = await world.elder.rings(CALL_S)
-    assert at_home.called == elder
+    assert at_home.called == PREFIX + elder
     await at_home.answer()
     at_desk = await world.operator.rings(CALL_S)
     assert at_desk.caller == elder
@@ -223,7 +225,7 @@ async def test_nobody_is_called_for_the_agent_while_it_has_no_room(
         assert await world.operator.register() == 200
         world.asks(elders[1], Wants.OPERATOR)
         ring = await world.elder.rings(CALL_S)
-        assert ring.called == elders[1]
+        assert ring.called == PREFIX + elders[1]
         assert [row.state for row in world.rows()] == [
             CallbackState.WAITING,
             CallbackState.DIALLING,
@@ -317,7 +319,7 @@ async def test_no_call_back_is_lost_or_doubled_when_outreach_is_killed_while_it_
     async def answers(ring: Ring) -> None:
         await asyncio.sleep(moments.uniform(0, 2))
         if not ring.over.is_set():
-            answered[ring.called] += 1
+            answered[ring.called.removeprefix(PREFIX)] += 1
             await ring.answer()
 
     async def picks_up() -> None:
@@ -414,7 +416,7 @@ async def test_no_more_are_called_at_once_than_the_settings_say(
         ]
         rings[0].reject()
         third = await world.elder.rings(CALL_S)
-        assert third.called == elders[2]
+        assert third.called == PREFIX + elders[2]
         for ring in (rings[1], third):
             ring.reject()
 
@@ -466,7 +468,7 @@ async def _out(world: World, number: str) -> None:
     )
 
 
-async def test_who_waited_when_asterisk_was_killed_is_called_back(
+async def test_who_waited_when_asterisk_was_killed_is_called_back_also_if_it_is_killed_again(
     make_site: Callable[..., Site], far_end: int
 ) -> None:
     site = make_site(YIHU_OUTBOUND__GATEWAY=f"127.0.0.1:{far_end}", **QUICK)
@@ -488,7 +490,19 @@ async def test_who_waited_when_asterisk_was_killed_is_called_back(
             await world.until(world.rows)
             assert [visit.how for visit in world.visits()] == [QueueEnd.FAILED]
             assert await operator.register() == 200
-            assert (await elder.rings(2 * CALL_S)).called == number
+            assert (await elder.rings(2 * CALL_S)).called == PREFIX + number
+
+            await asyncio.to_thread(site.kill_asterisk)  # while the telephone rings
+            await asyncio.to_thread(site.start_asterisk)
+            assert await operator.register() == 200
+            at_home = await elder.rings(2 * CALL_S)
+            assert at_home.called == PREFIX + number
+            await at_home.answer()
+            at_desk = await operator.rings()
+            await at_desk.answer()
+            await at_desk.hang_up()
+            await world.until(lambda: world.state() is CallbackState.DONE)
+            assert len(world.rows()) == 1
     finally:
         process.terminate()
         process.wait(30)
@@ -521,7 +535,7 @@ async def test_caller_for_whom_there_was_no_line_is_called_back_by_the_agent(
         await talking
 
         at_home = await elder.rings(CALL_S)
-        assert at_home.called == second
+        assert at_home.called == PREFIX + second
         await at_home.answer()
         async with asyncio.timeout(CALL_S):
             while len(caller.calls_from(second)) < 2:  # noqa: ASYNC110
