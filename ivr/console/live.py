@@ -23,7 +23,7 @@ from store.models import Role
 
 EVERY_S = 0.5
 """How often the store is looked at."""
-AT_ONCE_S = 0.1
+AT_ONCE_S = 0.2
 """The same for what somebody has to see before they pick up the telephone."""
 ALIVE_S = 15.0
 """How often a quiet connection is written to, and its session looked at again."""
