@@ -528,6 +528,10 @@ class _Call:
         """Does the step, and those that follow from it; the end of the call if that is it."""
         self._state = step.state
         self._noting = False
+        if any(isinstance(action, ToEmergency) for action in step.actions):
+            # Telephones ring before anything more is said or written; the dialplan speaks now.
+            self._start(self._record(answering), "writing")
+            return End(Next.EMERGENCY, Outcome.EMERGENCY, EMERGENCY)
         end: End | None = None
         following: Event | None = None
         sound = answering.answer.sound if answering.answer else None
@@ -546,8 +550,6 @@ class _Call:
                     end = End(Next.HANGUP, outcome, "goodbye")
                 case ToOperator(reason):
                     end = End(Next.OPERATOR, Outcome.OPERATOR, reason)
-                case ToEmergency():
-                    end = End(Next.EMERGENCY, Outcome.EMERGENCY, EMERGENCY)
         if following is not None:
             answering.answer = replace(answering.answer, sound=None) if answering.answer else None
             return await self._do(conversation.advance(step.state, following), answering)
