@@ -262,7 +262,7 @@ class TestSeveral:
 
     def test_cancelling_the_first_goes_on_with_the_second(self):
         said = conversation("理发，还要修脚", "算了")[-1]
-        assert said == "好的，这个没有订。接下来订上门修脚。您希望什么时候？"
+        assert said == "好的，没有订。接下来订上门修脚。您希望什么时候？"
 
     def test_changing_a_booked_order_is_for_a_human(self):
         assert conversation("助浴，明天上午", "对", "后天")[-1].endswith("<人工 change_booked>")
@@ -341,7 +341,7 @@ class TestCancel:
     def test_nothing_is_booked(self):
         assert conversation("助浴，明天上午", "算了", "不用了") == [
             READ_BACK,
-            "好的，这个没有订。" + MORE,
+            "好的，没有订。" + MORE,
             "好的，没有订服务，再见。<挂断>",
         ]
 
