@@ -11,21 +11,25 @@ from ivr.console.pages import VIEWER, Page, Viewer, audit, in_store, number_of, 
 from store import board
 from store.audit import Action
 from store.board import Owed
-from store.callbacks import close_by_hand
+from store.callbacks import close_by_hand, newest_callbacks
 from store.database import Store
 from store.models import CallbackState
+
+CLOSED = (CallbackState.DONE, CallbackState.GIVEN_UP)
+RECENT = 20
 
 
 async def show(request: web.Request) -> web.StreamResponse:
     await audit(request, Action.LOOK, "callback", "")
-    return render(request, "callbacks.html", listed=await shown(request, "callbacks"))
+    over = await in_store(request, newest_callbacks, RECENT, CLOSED)
+    return render(request, "callbacks.html", listed=await shown(request, "callbacks"), over=over)
 
 
 async def close(request: web.Request) -> web.StreamResponse:
     """An operator has settled it otherwise, or sees that it is no use, and says why."""
     id, viewer, fields = number_of(request.match_info["id"]), request[VIEWER], await request.post()
     state, why = text_of(fields, "state"), text_of(fields, "why")
-    if state not in (CallbackState.DONE, CallbackState.GIVEN_UP) or not why:
+    if state not in CLOSED or not why:
         raise web.HTTPBadRequest
     detail, now = f"{viewer.operator.display_name}: {why}", datetime.now(UTC)
     if not await in_store(request, close_by_hand, id, CallbackState(state), now, detail):

@@ -199,6 +199,8 @@ async def test_callback_list_is_live_and_an_open_form_is_left_alone(
     rows = page.locator("#callbacks tbody tr")
     await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text("138****5672")
+    await expect(page.locator(".past li")).to_contain_text("王芳: 已经打过")
+    await accessible(page)
     callbacks.ask(store, "13812345673", cause=Cause.ASKED, wants=Wants.AGENT, at=now)
     await expect(rows).to_have_count(2)
 

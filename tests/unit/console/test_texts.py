@@ -34,7 +34,7 @@ CODES = {
     "order.event": OrderEvent,
     "support": SupportClass,
     "audit.action": Action,
-    "callback.state": [one for one in CallbackState if one not in ("done", "given_up")],
+    "callback.state": CallbackState,
     "dialect": dialect_names(Path(__file__).parents[3] / "grammars"),
 }
 """Section -> the stored codes that are shown with its texts."""
