@@ -223,7 +223,7 @@ def _booked(session: Session, call_id: UUID, number: int) -> WorkOrder | None:
 
 def _unchanged(session: Session, order_id: int, seen: int) -> WorkOrder:
     """An order that is open, and of which `seen` is still the last step."""
-    order = session.get(WorkOrder, order_id)
+    order = session.get(WorkOrder, order_id, with_for_update=True)
     last = session.exec(
         select(WorkOrderEvent.id)
         .where(WorkOrderEvent.order_id == order_id)

@@ -11,7 +11,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlmodel import col, delete, func, select
+from sqlmodel import col, delete, func, select, text
 
 from store.database import Store
 from store.models import Duty, LoginFailure, LoginSession, Operator
@@ -45,6 +45,8 @@ def reserve_try(store: Store, name: str, address: str, at: datetime) -> int | No
     Counted first, guesses that come at the same moment are counted as well. Raises StoreError.
     """
     with store.write() as session:
+        if store.url.get_backend_name() == "postgresql":  # SQLite has one writer at a time anyway
+            session.connection().execute(text("LOCK TABLE login_failure IN EXCLUSIVE MODE"))
         session.exec(delete(LoginFailure).where(col(LoginFailure.at) < at - WINDOW))
         of_name = col(LoginFailure.name) == name
         from_address = col(LoginFailure.address) == address
