@@ -50,6 +50,7 @@ AGENT_GONE_S = 120.0
 """An agent that has not been there for so long does not come back by itself."""
 
 FAMILY = "yihu-outbound"
+UUID_PATTERN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 RANG = frozenset((16, 17, 18, 19, 21, 22, 28))
 """Q.850 causes that tell something of the called telephone, and not of the way there."""
 UNALLOCATED = 1
@@ -249,10 +250,10 @@ class Dialler:
         """Removes what a process that died had taken into the store already."""
         shown = await self._ami.action("Command", Command=f"database show {FAMILY}")
         claims = await asyncio.to_thread(callbacks.claimed, self._store)
-        wanted = {str(row.attempt_id) for row in claims}
-        for attempt in set(re.findall(rf"/{FAMILY}/(\S+)", str(shown.get("Output", "")))):
-            if attempt not in wanted:
-                await self._ami.action("DBDel", Family=FAMILY, Key=attempt)
+        wanted = {row.attempt_id for row in claims}
+        for found in re.findall(rf"/{FAMILY}/({UUID_PATTERN})", str(shown.get("Output", ""))):
+            if UUID(found) not in wanted:
+                await self._forget(UUID(found))
 
     async def _forget(self, attempt: UUID) -> None:
         """The store has it: Asterisk's database need not keep it."""
