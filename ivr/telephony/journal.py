@@ -29,6 +29,7 @@ FAMILIES = {
 }
 """Event of the dialplan -> family of Asterisk's database that keeps the same entry."""
 AGAIN_S = 1.0
+CONNECTED_S = 60.0
 KEPT = re.compile(r"^/(?P<family>[^/\s]+)/(?P<key>\S+?)\s*: (?P<value>.*?)\s*$")
 """A line of `database show`."""
 ANSWERED_BY = re.compile(r"PJSIP/(?P<extension>.+)-[0-9a-f]+|Local/(?P<number>[^@]+)@.*")
@@ -58,10 +59,11 @@ async def keep_journal(store: Store, ami: Ami) -> NoReturn:
     while True:
         with ami.events("UserEvent", "FullyBooted") as events:
             try:
-                if ami.connected:
-                    await _take_kept(store, ami)
+                await ami.wait_connected(CONNECTED_S)
+                await _take_kept(store, ami)
                 async for event in events:
-                    if event["Event"] == "FullyBooted":  # a new connection
+                    if event["Event"] == "FullyBooted":  # a new connection, not logged in yet
+                        await ami.wait_connected(CONNECTED_S)
                         await _take_kept(store, ami)
                     elif entry := told(event):
                         await _take(store, ami, entry)
@@ -78,7 +80,7 @@ def told(event: Mapping[str, Any]) -> Entry | None:
     try:
         return Entry.parse(family, event["Call"], event["Value"])
     except (KeyError, ValueError):
-        log.error("an event of the dialplan cannot be read", event=event["UserEvent"])
+        log.error("an event of the dialplan cannot be read", family=family)
         return None
 
 

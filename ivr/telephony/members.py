@@ -25,6 +25,7 @@ from store.models import Duty, Operator
 QUEUE = "operators"
 LOOK_S = 1.0
 """How often the store is asked."""
+CONNECTED_S = 60.0
 COMPARE_S = 5.0
 """How often Asterisk is asked though nothing has changed."""
 
@@ -53,6 +54,7 @@ async def keep_members(store: Store, ami: Ami, settings: Settings) -> NoReturn:
     with ami.events("FullyBooted") as booted:
         while True:
             try:
+                await ami.wait_connected(CONNECTED_S)
                 everyone = await asyncio.to_thread(operators.everyone, store)
                 active = [one for one in everyone if one.active]
                 if accounts != (now := [(one.extension, one.sip_secret) for one in active]):
