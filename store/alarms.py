@@ -65,5 +65,16 @@ def open_alarms(store: Store) -> list[Alarm]:
         return list(session.exec(rows))
 
 
+def raised_between(store: Store, begin: datetime, end: datetime) -> list[Alarm]:
+    """Those of [begin, end), closed or not, newest first. Raises StoreError."""
+    rows = (
+        select(Alarm)
+        .where(Alarm.raised_at >= begin, Alarm.raised_at < end)
+        .order_by(col(Alarm.raised_at).desc())
+    )
+    with store.read() as session:
+        return list(session.exec(rows))
+
+
 def _of(session: Session, call_id: UUID) -> Alarm | None:
     return session.exec(select(Alarm).where(Alarm.call_id == call_id)).one_or_none()

@@ -139,12 +139,8 @@ def report(store: Store, begin: date, end: date, zone: ZoneInfo) -> Report:
     """
     if end < begin:
         raise ValueError(f"{end} is before {begin}")
-    midnight = datetime.min.time()
-    after = end + timedelta(days=1)
-    facts = gather(
-        store, datetime.combine(begin, midnight, zone), datetime.combine(after, midnight, zone)
-    )
-    days = [begin + timedelta(days=n) for n in range((after - begin).days)]
+    facts = gather(store, *bounds(begin, end, zone))
+    days = [begin + timedelta(days=n) for n in range((end - begin).days + 1)]
     by_hour = _parted(facts, lambda at: at.astimezone(zone).hour)
     by_day = _parted(facts, lambda at: at.astimezone(zone).date())
     return Report(
@@ -152,6 +148,13 @@ def report(store: Store, begin: date, end: date, zone: ZoneInfo) -> Report:
         tuple(figures(by_hour.get(hour, Facts())) for hour in HOURS),
         {day: figures(by_day.get(day, Facts())) for day in days},
     )
+
+
+def bounds(begin: date, end: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The first moment of one day, and the one at which another is over."""
+    midnight = datetime.min.time()
+    after = end + timedelta(days=1)
+    return datetime.combine(begin, midnight, zone), datetime.combine(after, midnight, zone)
 
 
 def figures(facts: Facts) -> Figures:

@@ -12,8 +12,12 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from ivr.console.charts import Columns, columns
-from ivr.console.pages import SCREENS, SETTINGS, Page, in_store, language_of, render
-from store.figures import Figures, Report, report
+from ivr.console.pages import SCREENS, SETTINGS, Page, audit, in_store, language_of, render
+from ivr.console.transfer import Help, helps_of
+from store import alarms
+from store.audit import Action
+from store.database import Store
+from store.figures import Figures, Report, bounds, report
 from store.models import Role
 
 NORM_PERCENT = 95
@@ -64,7 +68,11 @@ CELLS: dict[str, Cell] = {
 async def show(request: web.Request) -> web.StreamResponse:
     period = _period(request)
     found = await _report(request, period)
-    today = datetime.now(request.app[SETTINGS].zone).date()
+    zone = request.app[SETTINGS].zone
+    today = datetime.now(zone).date()
+    helps = await in_store(request, _helps, *bounds(period.begin, period.end, zone))
+    if helps:
+        await audit(request, Action.LOOK, "alarm", f"{period.begin} {period.end}")
     return render(
         request,
         "supervisor.html",
@@ -80,6 +88,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         rows=[(hour, {name: cell(one) for name, cell in CELLS.items()})
               for hour, one in enumerate(found.hours)],
         cells=tuple(CELLS),
+        helps=helps,
     )  # fmt: skip
 
 
@@ -109,6 +118,10 @@ async def as_csv(request: web.Request) -> web.StreamResponse:
         charset="utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+def _helps(store: Store, begin: datetime, end: datetime) -> list[Help]:
+    return helps_of(store, alarms.raised_between(store, begin, end))
 
 
 async def _report(request: web.Request, period: Period) -> Report:

@@ -46,7 +46,7 @@ from store.audit import Action
 from store.database import Store
 from store.elders import ListedElder
 from store.handovers import Place, Whereabouts
-from store.models import Call, Next, OperatorCall, Outcome, WorkOrder
+from store.models import Alarm, Call, Next, OperatorCall, Outcome, WorkOrder
 from store.orders import ListedOrder
 
 HISTORY = 5
@@ -114,6 +114,8 @@ class Help:
     raised_at: datetime
     answered_at: datetime | None
     answered_by: str
+    closed_at: datetime | None
+    closed_by: str
 
     @property
     def waited(self) -> timedelta | None:
@@ -121,9 +123,16 @@ class Help:
 
 
 def _look_alarms(store: Store, _: str) -> tuple[Help, ...]:
+    found = helps_of(store, alarms.open_alarms(store))
+    return tuple(sorted(found, key=lambda help: help.answered_at is not None))
+
+
+def helps_of(store: Store, raised: Sequence[Alarm]) -> list[Help]:
+    """Alarms with the names of people. Raises StoreError."""
     found = []
-    raised = alarms.open_alarms(store)
-    names = {one.extension: one.display_name for one in operators.everyone(store)} if raised else {}
+    everyone = operators.everyone(store) if raised else []
+    names = {one.extension: one.display_name for one in everyone}
+    closers = {one.id: one.display_name for one in everyone}
     for alarm in raised:
         people = elders.who_calls_from(store, alarm.phone)
         addresses = " / ".join(dict.fromkeys(listed.elder.address for listed in people))
@@ -137,9 +146,11 @@ def _look_alarms(store: Store, _: str) -> tuple[Help, ...]:
                 raised_at=alarm.raised_at,
                 answered_at=alarm.answered_at,
                 answered_by=names.get(alarm.answered_by, alarm.answered_by),
+                closed_at=alarm.closed_at,
+                closed_by=closers.get(alarm.closed_by, ""),
             )
         )
-    return tuple(sorted(found, key=lambda help: help.answered_at is not None))
+    return found
 
 
 def _show_alarms(fragment: Fragment, viewer: Viewer, helps: tuple[Help, ...]) -> str:
