@@ -284,7 +284,7 @@ class _Call:
             log.error("the sound of the call is not kept", error=str(error))
 
     def _known(self) -> dict[str, Any]:
-        """For Call.summary: Conversation.known, with the time of the order in the caller's words."""
+        """For Call.summary: Conversation.known, and the order's time in the caller's words."""
         known: dict[str, Any] = dict(self._state.known) if self._state else {}
         order = known.get("order")
         if order and "time" in order and self._said_time:
