@@ -135,6 +135,7 @@ async def test_what_rings_is_known_again_after_outreach_was_away(centre: Centre)
         assert {one.call_id for one in stale} == {before}
         centre.start_outreach()
         await centre.until(call, Place.TALKING, extensions[0])
+        await centre.until(before, Place.OVER)
         kept = await asyncio.to_thread(operator_calls.present, centre.store)
         assert [one.call_id for one in kept] == [call]
         await ring.hang_up()
