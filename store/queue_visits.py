@@ -154,6 +154,15 @@ def waiting(store: Store) -> list[QueueVisit]:
         return list(session.exec(rows))
 
 
+def talking(store: Store) -> list[QueueVisit]:
+    """Whom an operator has answered, and who talks still. Raises StoreError."""
+    rows = select(QueueVisit).where(
+        QueueVisit.how == QueueEnd.ANSWERED, col(QueueVisit.talk_ended_at).is_(None)
+    )
+    with store.read() as session:
+        return list(session.exec(rows))
+
+
 # --- inside ---
 
 

@@ -85,6 +85,8 @@ class Dialler:
         self._me = process_name()
         self._seen: dict[UUID, float] = {}
         """When an attempt of ours was begun, or taken over, in loop time."""
+        self._gone: set[UUID] = set()
+        """Attempts whose channel was gone when it was last looked for."""
         self._looked_at = 0.0
         self._tidied = False
         self._agent_seen = time.monotonic()
@@ -142,8 +144,9 @@ class Dialler:
             await self._tidy()
             self._tidied = True
         mine = await asyncio.to_thread(callbacks.claimed, self._store, self._me)
-        attempts = {row.attempt_id for row in mine}
+        attempts = {row.attempt_id for row in mine if row.attempt_id is not None}
         self._seen = {one: at for one, at in self._seen.items() if one in attempts}
+        self._gone &= attempts
         for row in mine:
             await self._find_out(row)
 
@@ -153,14 +156,17 @@ class Dialler:
         assert row.attempt_id is not None
         began = self._seen.setdefault(row.attempt_id, loop.time())
         there = await self._exists(row.attempt_id)
-        said = await self._said(row.attempt_id)  # after it: what is gone has said its last
+        said = await self._said(row.attempt_id)
         if said not in ("", "dialling", "answered"):
             await self._enter(row.attempt_id, said)
         elif there:
             if said == "answered":
                 await self._enter(row.attempt_id, said)
+        elif row.attempt_id not in self._gone:
+            self._gone.add(row.attempt_id)  # its last word may be on its way
         elif said:
             await self._miss(row.attempt_id, "cut off")
+            await self._forget(row.attempt_id)
         elif loop.time() - began > STARTED_S:
             await self._release(row.attempt_id, "was not dialled", NO_LINE_S)
 
@@ -274,8 +280,14 @@ class Dialler:
                 due.append(row)
         if not due:
             return
-        waiting = await asyncio.to_thread(queue_visits.waiting, self._store)
-        for row in to_dial(due, waiting, await self._room(due)):
+        out = await asyncio.to_thread(callbacks.claimed, self._store)
+        called = {row.attempt_id for row in out}
+        waiting = [
+            visit
+            for visit in await asyncio.to_thread(queue_visits.waiting, self._store)
+            if visit.call_id is None or visit.call_id not in called
+        ]
+        for row in to_dial(due, waiting, await self._room(due, out)):
             assert row.id is not None
             claimed = await asyncio.to_thread(
                 callbacks.claim, self._store, row.id, self._me, self._now()
@@ -283,8 +295,8 @@ class Dialler:
             if claimed is not None:
                 await self._originate(claimed)
 
-    async def _room(self, due: list[Callback]) -> Room:
-        out = await asyncio.to_thread(callbacks.claimed, self._store)
+    async def _room(self, due: list[Callback], out: list[Callback]) -> Room:
+        """out: those being called."""
         own = self._settings.outbound
         calls = own.max_calls - len(out)
         if calls > 0 and own.lines:
@@ -292,15 +304,16 @@ class Dialler:
             used = sum(one["Channel"].startswith("PJSIP/trunk-") for one in channels)
             calls = min(calls, own.lines - own.spare_lines - used)
         agent = await self._for_agent(out) if any(row.wants is Wants.AGENT for row in due) else 0
-        rung = sum(
-            row.wants is Wants.OPERATOR and row.state is CallbackState.DIALLING for row in out
-        )
-        [summary] = await self._ami.listed("QueueSummary", Queue="operators")
+        talking = {
+            visit.call_id for visit in await asyncio.to_thread(queue_visits.talking, self._store)
+        }
+        rung = sum(row.wants is Wants.OPERATOR and row.attempt_id not in talking for row in out)
+        queues = await self._ami.listed("QueueSummary", Queue="operators")
         return Room(
             calls=calls,
             agent=agent,
-            operators=int(summary["Available"]),
-            on_duty=int(summary["LoggedIn"]),
+            operators=sum(int(queue["Available"]) for queue in queues),
+            on_duty=sum(int(queue["LoggedIn"]) for queue in queues),
             rung=rung,
         )
 

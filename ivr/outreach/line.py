@@ -22,7 +22,7 @@ class Room:
     on_duty: int
     """Operators on duty, not paused."""
     rung: int
-    """People being dialled for an operator, who have not answered yet."""
+    """People being called for an operator, who do not talk to one yet."""
 
 
 def to_dial(due: Sequence[Callback], waiting: Sequence[QueueVisit], room: Room) -> list[Callback]:

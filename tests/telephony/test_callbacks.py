@@ -38,7 +38,7 @@ from store.models import (
     QueueVisit,
     Wants,
 )
-from store.queue_visits import waiting
+from store.queue_visits import talking, waiting
 
 _numbers = itertools.count(1)
 NOT_ALLOWED = ("0085212345678", "+85212345678", "110", "16812345")
@@ -350,6 +350,25 @@ async def test_no_call_back_is_lost_or_doubled_when_outreach_is_killed_while_it_
     assert dead
     assert {number: answered[number] for number in elders} == dict.fromkeys(elders, 1)
     assert len(world.rows()) == len(elders)
+
+
+async def test_next_one_is_not_called_before_the_operator_is_free_again(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    assert await world.operator.register() == 200
+    first, second = world.number(), world.number()
+    for number in (first, second):
+        world.asks(number, Wants.OPERATOR)
+    at_home = await world.elder.rings(CALL_S)
+    assert at_home.called == PREFIX + first
+    await at_home.answer()
+    at_desk = await world.operator.rings(CALL_S)
+    await world.until(lambda: waiting(world.store))
+    await at_desk.answer()
+    await world.until(lambda: talking(world.store))
+    assert world.elder.silent
+    await at_desk.hang_up()
+    assert (await world.elder.rings(CALL_S)).called == PREFIX + second
 
 
 async def test_try_that_the_gateway_did_not_make_does_not_count(

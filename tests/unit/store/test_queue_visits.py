@@ -34,7 +34,9 @@ def test_wait_and_talk_are_kept_with_their_times(store: Store) -> None:
     queue_visits.join(store, CHANNEL, PHONE, at(0), call_id=call_id, priority=10)
     assert [visit.phone for visit in queue_visits.waiting(store)] == [PHONE]
     queue_visits.answer(store, CHANNEL, "op101", at(1))
+    assert [visit.call_id for visit in queue_visits.talking(store)] == [call_id]
     queue_visits.end_talk(store, CHANNEL, at(3))
+    assert queue_visits.talking(store) == []
     [visit] = visits(store)
     assert (visit.call_id, visit.priority, visit.how) == (call_id, 10, QueueEnd.ANSWERED)
     assert (visit.left_at, visit.answered_at, visit.talk_ended_at) == (at(1), at(1), at(3))
