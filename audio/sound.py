@@ -93,12 +93,12 @@ def _decoded(path: Path) -> Samples:
         raise SoundError(f"{path} is no sound file: give a WAV, MP3 or M4A file") from error
 
 
-def write_wav(path: Path, speech: Speech, channels: int = 1) -> None:
-    """Writes 16-bit 8000 Hz, whole or not at all.
+def write_wav(path: Path, speech: Speech, channels: int = 1, mode: int = 0o666) -> None:
+    """Writes 16-bit 8000 Hz, whole or not at all; `mode` is what the umask is taken from.
 
     Two-channel sound is interleaved: shape (frames * 2,).
     """
-    with whole(path) as data, wave.open(data, "wb") as file:
+    with whole(path, mode) as data, wave.open(data, "wb") as file:
         file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(TELEPHONE_HZ)

@@ -6,11 +6,11 @@ SIGTERM and SIGINT: no new calls; those in progress get DRAIN_S to end, then a h
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 import time
 from datetime import UTC, datetime
+from uuid import UUID
 
 import structlog
 from aiohttp import web
@@ -18,6 +18,7 @@ from aiohttp import web
 from audio.recogniser import RecogniserError
 from audio.synthesiser import SynthesiserError
 from audio.vad import SileroVad
+from ivr.calls import metrics
 from ivr.calls.call import Site, answer_call
 from ivr.calls.recognition import Recognition
 from ivr.calls.speech import FILLER, SpeechMaker, open_cache
@@ -26,9 +27,11 @@ from ivr.config import ROOT, ConfigError, Settings, load_settings
 from ivr.dialogue.pieces import fixed_pieces
 from ivr.dialogue.prompts import PromptError, load_prompts
 from ivr.engine import load_recogniser
-from ivr.telephony import audiosocket
-from ivr.telephony.admission import Admission
-from ivr.telephony.http import make_app
+from ivr.logs import set_up_logs
+from ivr.telephony import audiosocket, overflow
+from ivr.telephony.admission import Admission, Admit
+from ivr.telephony.capacity import Capacity
+from ivr.telephony.http import Overflow, make_app
 from ivr.understanding.grammar import Grammar, GrammarError, load
 from ivr.understanding.heard import load as load_heard
 from ivr.understanding.match import Matcher, understand
@@ -36,6 +39,8 @@ from store.calls import close_unfinished
 from store.database import Store, StoreError, open_store
 from store.services import sync
 
+STORE_S = 1.0
+"""The dialplan asks who a caller is and where to put them, and waits 2 s for the answer."""
 DRAIN_S = 8.0
 """The supervisor ends us by force after 10 s."""
 
@@ -44,23 +49,6 @@ log = structlog.get_logger()
 
 class AgentError(Exception):
     """The agent cannot start; one line that says why and what to do."""
-
-
-def set_up_logs(level: str) -> None:
-    """To standard error, one line an event."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def load_site(settings: Settings) -> tuple[Site, list[str]]:
@@ -73,8 +61,16 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
         grammar = load(ROOT / "grammars")
         matcher = Matcher(grammar, load_heard(settings.learned))
         chosen = settings.recogniser
-        recognition = Recognition(load_recogniser(chosen, settings))
-        own = dialect_recognition(settings, grammar)
+        listening: list[Recognition] = []
+        capacity = Capacity(
+            settings.agent.max_calls,
+            settings.agent.slow_ms / 1000,
+            time.monotonic,
+            lambda: max(one.waiting_s for one in listening),
+        )
+        recognition = Recognition(load_recogniser(chosen, settings), on_delay=capacity.heard)
+        own = dialect_recognition(settings, grammar, capacity)
+        listening += [recognition, *own.values()]
         SileroVad()  # its model is shared by all calls; the first one does not wait for it
         store = open_store(settings.database)
         sync(store, services(catalog))
@@ -86,7 +82,7 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
     site = Site(
         settings=settings,
         store=store,
-        admission=Admission(settings.agent.max_calls, time.monotonic),
+        admission=Admission(capacity, time.monotonic),
         recognition=recognition,
         speech=SpeechMaker(open_cache(settings), settings.synthesiser.speed),
         make_vad=SileroVad,
@@ -101,7 +97,41 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
     return site, [FILLER.text, *fixed_pieces(catalog, prompts)]
 
 
-def dialect_recognition(settings: Settings, grammar: Grammar) -> dict[str, Recognition]:
+def overflow_of(settings: Settings, store: Store) -> Overflow:
+    """What the store knows of those whom the agent has no place for. Where it does not answer in
+    time they wait for an operator like everyone else."""
+
+    async def priority(caller: str) -> int:
+        try:
+            async with asyncio.timeout(STORE_S):
+                return await asyncio.to_thread(overflow.priority, store, caller)
+        except (StoreError, TimeoutError) as error:
+            log.error("the queue does not know who it is", error=str(error))
+            return overflow.ORDINARY
+
+    async def turn_away(call: UUID, caller: str) -> Admit:
+        now = datetime.now(UTC)
+        try:
+            async with asyncio.timeout(STORE_S):
+                return await asyncio.to_thread(
+                    overflow.turn_away,
+                    store,
+                    settings.queue,
+                    settings.outbound,
+                    call,
+                    caller,
+                    now,
+                )
+        except (StoreError, TimeoutError) as error:
+            log.error("no call-back can be written down", error=str(error))
+            return Admit.QUEUE
+
+    return Overflow(priority, turn_away)
+
+
+def dialect_recognition(
+    settings: Settings, grammar: Grammar, capacity: Capacity
+) -> dict[str, Recognition]:
     """An engine for each dialect that the settings name one for; some may have one in common.
 
     One without a usable model is left out, and the default hears its callers. Raises AgentError
@@ -121,7 +151,8 @@ def dialect_recognition(settings: Settings, grammar: Grammar) -> dict[str, Recog
         except RecogniserError as error:
             log.error("a dialect's engine is missing", dialect=dialect, error=str(error))
             continue
-        found[dialect] = Recognition(engine, settings.recogniser.late_ms / 1000)
+        late_s = settings.recogniser.late_ms / 1000
+        found[dialect] = Recognition(engine, late_s, on_delay=capacity.heard)
     return found
 
 
@@ -152,11 +183,12 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
     for recognition in recognitions:
         recognition.start()
     site.speech.start()
+    metrics.LIMIT.set_function(lambda: site.admission.limit)
     loaded = await asyncio.to_thread(site.speech.load, texts)
     log.info("voice", pieces=loaded, missing=len(texts) - loaded)
     own = settings.agent
     runner = web.AppRunner(
-        make_app(site.admission, settings.secrets.http, missing),
+        make_app(site.admission, overflow_of(settings, site.store), settings.secrets.http, missing),
         access_log=None,
         shutdown_timeout=2.0,
     )

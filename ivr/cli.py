@@ -13,11 +13,13 @@ from ivr.config import ConfigError
 COMMANDS = (
     "asterisk",
     "call",
+    "callbacks",
     "calls",
     "elders",
     "evaluate",
     "grammar",
     "models",
+    "operator",
     "orders",
     "say",
     "service",

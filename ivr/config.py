@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tomllib
+from datetime import time
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -40,6 +49,8 @@ class SipSettings(BaseModel):
     rtp_end: int = 10999
     trunks: list[str] = ["127.0.0.1"]
     """Addresses or networks whose calls are taken as callers (the gateway or provider)."""
+    anonymous: bool = False
+    """Whether calls from any other address are taken as callers too."""
 
 
 class AsteriskSettings(BaseModel):
@@ -48,6 +59,8 @@ class AsteriskSettings(BaseModel):
     ami_port: int = 5038
     operators: list[str] = ["PJSIP/operator"]
     """Static members of the operators' queue, as Asterisk dial strings."""
+    queue_log: Path | None = None
+    """Asterisk's own record of its queues; to be set for an Asterisk of your own only."""
 
 
 class AgentSettings(BaseModel):
@@ -55,7 +68,113 @@ class AgentSettings(BaseModel):
     audiosocket_port: int = 9092
     http_port: int = 8088
     max_calls: int = 10
-    """Calls the agent takes at once; further ones are admitted to the queue."""
+    """Calls the agent never takes more of at once; further ones are admitted to the queue."""
+    slow_ms: int = Field(default=800, ge=100)
+    """How long an utterance may take in the recogniser, waiting included: where it takes longer,
+    fewer calls are admitted."""
+
+
+class QueueSettings(BaseModel):
+    """Waiting for an operator."""
+
+    announce_s: int = Field(default=45, ge=20)
+    """How often a caller who waits is told something."""
+    longest_wait_s: int = Field(default=900, ge=60)
+    """Who has waited for so long is called back instead."""
+    waiting_per_operator: int = Field(default=5, ge=0)
+    """With so many callers waiting for each operator on duty, further ones whom the agent has no
+    free line for are called back at once."""
+
+
+class EmergencySettings(BaseModel):
+    oncall: list[str] = []
+    """Telephone numbers that ring with the operators' telephones, night and day. Whoever answers
+    there has to press 1."""
+
+    @field_validator("oncall")
+    @classmethod
+    def _numbers(cls, numbers: list[str]) -> list[str]:
+        for number in numbers:
+            if not re.fullmatch(r"\+?\d{3,20}", number):
+                raise ValueError(f"{number!r} is not a telephone number in digits")
+        return numbers
+
+
+NumberPattern = Annotated[str, Field(pattern=r"^[0-9XZN\[\]-]{3,40}$")]
+"""As in Asterisk's dialplan, of a fixed length: X is 0-9, Z 1-9, N 2-9, [13-5] 1, 3, 4 or 5."""
+
+
+class OutboundSettings(BaseModel):
+    """Calls out of the house: who may be called, and how many at once."""
+
+    gateway: str = Field(default="", pattern=r"^([\w.-]+(:\d+)?)?$")
+    """Host, or host:port, that calls out are sent to; empty: none are made."""
+    prefix: str = Field(default="", pattern=r"^\d{0,6}$")
+    """Dialled before every number, where the gateway wants it to get a line."""
+    user: str = ""
+    """For the gateway, if it asks who calls."""
+    password: SecretStr = SecretStr("")
+    caller_id: str = Field(default="", pattern=r"^\+?\d*$")
+    """The number that the called see, if the gateway lets us choose."""
+    numbers: list[NumberPattern] = [
+        "1[3-9]XXXXXXXXX",
+        "010NXXXXXXX",
+        "02XNXXXXXXX",
+        "0[3-9]XXNXXXXXX",
+        "0[3-9]XXNXXXXXXX",
+        "NXXXXXX",
+        "NXXXXXXX",
+    ]
+    """The only numbers that may be called: mobiles and landlines of the country, without those
+    that cost extra."""
+    max_calls: int = Field(default=4, ge=0)
+    """Calls out at once."""
+    lines: int = Field(default=0, ge=0)
+    """Lines that calls in and out share; 0: as many as are wanted."""
+    spare_lines: int = Field(default=2, ge=0)
+    """Of these, how many are left free for callers."""
+
+
+class CallbackSettings(BaseModel):
+    hours_from: time = time(8)
+    hours_to: time = time(20)
+    """In these hours of the site's day people are called back. Who has asked less than
+    `awake_minutes` ago is awake, and is called at any hour."""
+    awake_minutes: int = Field(default=30, ge=0)
+    after_hangup_s: int = Field(default=15, ge=0)
+    """How long somebody who has hung up while waiting is left in peace: they may be dialling
+    again."""
+    tries: int = Field(default=6, ge=1)
+    """So often a number is called before it is given up."""
+    retry_first_s: int = Field(default=120, ge=1)
+    """Time to the second try; to each further one it is twice as long, up to `retry_most_s`."""
+    retry_most_s: int = Field(default=7200, ge=1)
+    ring_s: int = Field(default=45, ge=5)
+    """How long a telephone is let ring: elders walk slowly."""
+
+    @model_validator(mode="after")
+    def _hours(self) -> Self:
+        if self.hours_from >= self.hours_to:
+            raise ValueError("hours_from is not before hours_to")
+        return self
+
+
+class ConsoleSettings(BaseModel):
+    host: str = "127.0.0.1"
+    """Address the operators' pages are on; 0.0.0.0 for other machines of the office."""
+    port: int = 8090
+    certificate: Path | None = None
+    """PEM file; with it and `key` the pages are on HTTPS. Other machines should have no less."""
+    key: Path | None = None
+    session_hours: int = Field(default=12, ge=1)
+    """A log-in lasts a shift."""
+    idle_minutes: int = Field(default=60, ge=1)
+    """It ends sooner for somebody who is off duty and does nothing."""
+
+    @property
+    def url(self) -> str:
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
 
 
 class EngineSettings(BaseModel):
@@ -84,6 +203,16 @@ class SynthesiserSettings(BaseModel):
     voice: str = "zf_xiaoxiao"
     speed: float = Field(default=0.85, gt=0.4, lt=1.6)
     threads: int = 2
+
+
+class RecordingSettings(BaseModel):
+    turns_days: int = Field(default=7, ge=0)
+    """How long the sound of what a caller said to the agent before a human took over is kept, for
+    that human to listen to; 0: not at all. Of other calls none is kept."""
+    calls: bool = False
+    """Whether whole calls are recorded; callers are told at the beginning."""
+    calls_days: int = Field(default=30, ge=0)
+    """How long such recordings are kept."""
 
 
 class TurnSettings(BaseModel):
@@ -124,9 +253,15 @@ class Settings(BaseSettings):
     sip: SipSettings = SipSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
     agent: AgentSettings = AgentSettings()
+    queue: QueueSettings = QueueSettings()
+    emergency: EmergencySettings = EmergencySettings()
+    outbound: OutboundSettings = OutboundSettings()
+    callback: CallbackSettings = CallbackSettings()
+    console: ConsoleSettings = ConsoleSettings()
     recogniser: RecogniserSettings = RecogniserSettings()
     synthesiser: SynthesiserSettings = SynthesiserSettings()
     turn: TurnSettings = TurnSettings()
+    recording: RecordingSettings = RecordingSettings()
 
     @classmethod
     def settings_customise_sources(

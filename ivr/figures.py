@@ -11,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 from ivr.dialogue.clarification import worth_asking_for_emergency
 from ivr.evaluation import Result
 from ivr.reliability import calibration_error, reliability
-from ivr.understanding.grammar import MANDARIN
+from ivr.understanding.dialects import MANDARIN
 from ivr.understanding.meaning import EMERGENCY, Kind
 from ivr.understanding.syllables import pinyin_of
 

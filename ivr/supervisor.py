@@ -1,4 +1,4 @@
-"""Brings a site up and keeps it up: what is missing is set up, then Asterisk and the agent run.
+"""Brings a site up and keeps it up: what is missing is set up, then Asterisk and our processes run.
 
 One supervisor a site, held by a lock on a file: a lock cannot outlive its process, so a stale
 process id is never believed. Children that an ended supervisor left behind are known by process id
@@ -37,8 +37,11 @@ from ivr.config import Settings, config_file, load_settings
 from ivr.dialogue.prompts import PromptError
 from ivr.telephony import pbx
 from ivr.telephony.ami import Ami
+from ivr.telephony.probe import answers
 from ivr.telephony.sounds import write_music, write_sentences
+from store import operators
 from store.database import StoreError, open_store
+from store.models import Operator
 
 READY_SECONDS = 180.0
 """Loading the models takes a few seconds; a machine that swaps takes much longer."""
@@ -126,10 +129,10 @@ def set_up(settings: Settings, report: Report) -> pbx.Place:
         place = install_asterisk(settings, report)
         install_models(settings, report)
         report("database")
-        open_store(settings.database).close()
+        telephones = known_operators(settings)
         report("the dialplan's sounds")
         write_sounds(settings, place)
-        pbx.prepare(settings, place)
+        pbx.prepare(settings, place, telephones)
         speak_prompts(settings, report)
     except (
         pbx.PbxError,
@@ -147,6 +150,18 @@ def set_up(settings: Settings, report: Report) -> pbx.Place:
             ) from error
         raise SetupError(f"{error.filename or settings.data_dir}: {error.strerror}") from error
     return place
+
+
+def known_operators(settings: Settings) -> list[Operator]:
+    """Operators who have a telephone, from the store, which is made where there is none.
+
+    Raises StoreError.
+    """
+    store = open_store(settings.database)
+    try:
+        return [one for one in operators.everyone(store) if one.active]
+    finally:
+        store.close()
 
 
 def install_asterisk(settings: Settings, report: Report) -> pbx.Place:
@@ -229,7 +244,7 @@ def speak_prompts(settings: Settings, report: Report) -> None:
 
 def check_ports(settings: Settings) -> None:
     """Raises SetupError naming the first port that another process has, and its setting."""
-    sip, agent = settings.sip, settings.agent
+    sip, agent, console = settings.sip, settings.agent, settings.console
     udp, tcp = socket.SOCK_DGRAM, socket.SOCK_STREAM
     for kind, host, port, setting, use in (
         (udp, sip.host, sip.port, "sip.port", "SIP"),
@@ -237,6 +252,7 @@ def check_ports(settings: Settings) -> None:
         (tcp, "127.0.0.1", settings.asterisk.ami_port, "asterisk.ami_port", "Asterisk's manager"),
         (tcp, agent.host, agent.audiosocket_port, "agent.audiosocket_port", "AudioSocket"),
         (tcp, agent.host, agent.http_port, "agent.http_port", "the agent's HTTP"),
+        (tcp, console.host, console.port, "console.port", "the operators' pages"),
     ):
         with socket.socket(socket.AF_INET, kind) as probe:
             if kind == tcp:
@@ -272,6 +288,8 @@ class Supervisor:
         self._children = [
             Child("asterisk", place.command(), environment),
             Child("agent", [sys.executable, "-m", "ivr.agent"], dict(os.environ)),
+            Child("outreach", [sys.executable, "-m", "ivr.outreach"], dict(os.environ)),
+            Child("console", [sys.executable, "-m", "ivr.console"], dict(os.environ)),
         ]
         self._state = State(pid=os.getpid())
         self._stop = asyncio.Event()
@@ -284,7 +302,7 @@ class Supervisor:
         write_state(self._settings, self._state)
         keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
         stop = asyncio.create_task(self._stop.wait())
-        ready = asyncio.create_task(wait_ready(self._settings))
+        ready = asyncio.create_task(wait_all_ready(self._settings))
         try:
             await asyncio.wait(
                 [ready, stop, *keepers],
@@ -325,6 +343,7 @@ class Supervisor:
                     stdout=out,
                     stderr=out,
                     start_new_session=True,  # Ctrl-C is ours alone: we end them in order
+                    umask=0o077,  # what they write of people is for nobody else
                 )
             self._state.children[child.name] = {
                 "pid": child.process.pid,
@@ -380,34 +399,32 @@ async def wait_ready(settings: Settings) -> None:
         if await asyncio.to_thread(sip_answers, pbx.loopback(settings.sip.host), settings):
             break
         await asyncio.sleep(0.2)
-    url = f"http://{pbx.loopback(settings.agent.host)}:{settings.agent.http_port}/readyz"
-    async with aiohttp.ClientSession() as session:
+    agent = settings.agent
+    await _answers(f"http://{pbx.loopback(agent.host)}:{agent.http_port}/readyz")
+
+
+async def wait_all_ready(settings: Settings) -> None:
+    """Returns when a call can be taken and operators can log in."""
+    await wait_ready(settings)
+    await _answers(f"{settings.console.url}/readyz")
+
+
+async def _answers(url: str) -> None:
+    """Returns when one of our own processes says that it is ready."""
+    limit = aiohttp.ClientTimeout(total=3)
+    async with aiohttp.ClientSession(timeout=limit) as session:
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with session.get(url, timeout=aiohttp.ClientTimeout(total=3)) as response:
+                # its certificate is for the name that browsers use, not for this machine's own
+                async with session.get(url, ssl=False) as response:
                     if response.status == 200:
                         return
             await asyncio.sleep(0.2)
 
 
 def sip_answers(host: str, settings: Settings) -> bool:
-    """Asks with an OPTIONS request; any answer counts, also a refusal."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(1)
-        probe.connect((host, settings.sip.port))
-        own = "{}:{}".format(*probe.getsockname())
-        tag = f"{random.getrandbits(64):x}"
-        probe.send(
-            f"OPTIONS sip:{host}:{settings.sip.port} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {own};branch=z9hG4bK{tag};rport\r\n"
-            f"From: <sip:ready@{own}>;tag={tag}\r\nTo: <sip:{host}>\r\n"
-            f"Call-ID: {tag}\r\nCSeq: 1 OPTIONS\r\nContact: <sip:{own}>\r\n"
-            "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode()
-        )
-        try:
-            return probe.recv(2048).startswith(b"SIP/2.0")
-        except (TimeoutError, ConnectionRefusedError):
-            return False
+    """Whether Asterisk can be called. Blocking."""
+    return answers(host, settings.sip.port)
 
 
 # --- ending ---

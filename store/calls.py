@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import exists, func
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from store.database import Store, StoreError
 from store.models import Call, Elder, Next, Outcome, Turn, WorkOrder
@@ -125,8 +126,22 @@ def turns_of(store: Store, call_id: UUID) -> list[Turn]:
         return list(session.exec(rows))
 
 
+def calls_from(
+    store: Store, elder_id: int | None, phones: Collection[str], limit: int
+) -> list[ListedCall]:
+    """Of somebody, or from these numbers by nobody else, newest first. Raises StoreError."""
+    theirs = col(Call.phone).in_(phones) & col(Call.elder_id).is_(None)
+    if elder_id is not None:
+        theirs |= col(Call.elder_id) == elder_id
+    return _listed(store, select(Call.id).where(theirs), limit)
+
+
 def newest_calls(store: Store, limit: int | None = None) -> list[ListedCall]:
     """Calls, newest first. Raises StoreError."""
+    return _listed(store, select(Call.id), limit)
+
+
+def _listed(store: Store, ids: SelectOfScalar[UUID], limit: int | None) -> list[ListedCall]:
     orders = (
         select(WorkOrder.call_id, func.count().label("orders"))
         .group_by(col(WorkOrder.call_id))
@@ -136,6 +151,7 @@ def newest_calls(store: Store, limit: int | None = None) -> list[ListedCall]:
         select(Call, Elder.name, orders.c.orders)
         .outerjoin(Elder, col(Elder.id) == col(Call.elder_id))
         .outerjoin(orders, orders.c.call_id == col(Call.id))
+        .where(col(Call.id).in_(ids))
         .order_by(col(Call.started_at).desc())
         .limit(limit)
     )

@@ -6,6 +6,7 @@ home, as a rule) is known when it rings; who is calling is not, until an operato
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,8 +14,12 @@ from typing import NamedTuple
 from sqlmodel import Session, col, select
 
 from store import phones
-from store.database import Store
+from store.database import Store, StoreError
 from store.models import Elder, Phone, SupportClass
+
+SHORTEST_NUMBER = 3
+"""Digits that are searched for as a part of a number."""
+FEW = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +131,85 @@ def find_by_phone(store: Store, number: str) -> Profile | None:
     )
 
 
+def find_elder(store: Store, elder_id: int) -> ListedElder | None:
+    """Raises StoreError."""
+    with store.read() as session:
+        elder = session.get(Elder, elder_id)
+        return _listed(session, [elder])[0] if elder else None
+
+
+def who_calls_from(store: Store, number: str) -> list[ListedElder]:
+    """Everybody who has a number. Raises StoreError."""
+    with store.read() as session:
+        return _listed(session, _on_line(session, phones.of_caller(number)))
+
+
+def search(store: Store, text: str, limit: int) -> list[ListedElder]:
+    """Elders in whose name, address or numbers every word of `text` is found.
+
+    Of a number, any part will do, in any way of writing it. Raises StoreError.
+    """
+    words = text.split()
+    digits = phones.digits(text)
+    if len(digits) >= SHORTEST_NUMBER and not text.strip("0123456789+-() "):
+        words = [digits]
+    rows = select(Elder).order_by(col(Elder.name), col(Elder.id)).limit(limit)
+    for word in words:
+        has = select(Phone.elder_id).where(col(Phone.number).contains(word, autoescape=True))
+        rows = rows.where(
+            col(Elder.name).contains(word, autoescape=True)
+            | col(Elder.address).contains(word, autoescape=True)
+            | col(Elder.id).in_(has)
+        )
+    with store.read() as session:
+        return _listed(session, session.exec(rows).all()) if words else []
+
+
+def update(
+    store: Store,
+    elder_id: int,
+    name: str,
+    address: str,
+    support_class: SupportClass,
+    dialect: str,
+    high_risk: bool,
+) -> frozenset[str]:
+    """What an operator knows better; returns the names of what was different.
+
+    Raises Conflict when somebody else of that name is registered there, or StoreError.
+    """  # fmt: skip
+    new = {
+        "name": name,
+        "address": address,
+        "support_class": support_class,
+        "dialect": dialect,
+        "high_risk": high_risk,
+    }
+    with store.write() as session:
+        elder = session.get(Elder, elder_id)
+        if elder is None:
+            raise StoreError(f"there is no elder {elder_id}")
+        changed = {key for key, value in new.items() if getattr(elder, key) != value}
+        for key in changed:
+            setattr(elder, key, new[key])
+        session.flush()
+        return frozenset(changed)
+
+
 def newest_elders(store: Store) -> list[ListedElder]:
     """Elders with their numbers, newest first. Raises StoreError."""
     with store.read() as session:
-        numbers: dict[int, list[str]] = {}
-        for phone in session.exec(select(Phone).order_by(col(Phone.number))):
-            numbers.setdefault(phone.elder_id, []).append(phone.number)
-        elders = session.exec(select(Elder).order_by(col(Elder.id).desc())).all()
-        return [ListedElder(elder, tuple(numbers.get(_id(elder), ()))) for elder in elders]
+        return _listed(session, session.exec(select(Elder).order_by(col(Elder.id).desc())).all())
+
+
+def _listed(session: Session, elders: Sequence[Elder]) -> list[ListedElder]:
+    numbers: dict[int, list[str]] = {}
+    rows = select(Phone).order_by(col(Phone.number))
+    if len(elders) <= FEW:  # or else one look at all numbers is quicker
+        rows = rows.where(col(Phone.elder_id).in_([elder.id for elder in elders]))
+    for phone in session.exec(rows):
+        numbers.setdefault(phone.elder_id, []).append(phone.number)
+    return [ListedElder(elder, tuple(numbers.get(_id(elder), ()))) for elder in elders]
 
 
 def _on_line(session: Session, number: str) -> list[Elder]:

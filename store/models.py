@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Enum,
+    Index,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 SQLModel.metadata.naming_convention = {
@@ -58,12 +68,19 @@ class SupportClass(StrEnum):
 
 class OrderStatus(StrEnum):
     CREATED = "created"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
 
 
 class OrderEvent(StrEnum):
     CREATED = "created"
     NOTE = "note"
     """A voice note was attached."""
+    TAKEN = "taken"
+    CORRECTED = "corrected"
+    """The detail says what it was and what it is now."""
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
 
 
 class Outcome(StrEnum):
@@ -100,6 +117,89 @@ class Review(StrEnum):
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"
+
+
+class Role(StrEnum):
+    """What an operator may do: their own work; also see everybody's; also change the site."""
+
+    OPERATOR = "operator"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+
+class Duty(StrEnum):
+    """Whether the operators' queue rings somebody."""
+
+    OFF = "off"
+    ON = "on"
+    PAUSED = "paused"
+
+
+class QueueEnd(StrEnum):
+    """How a wait in the operators' queue ended."""
+
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    """The caller hung up."""
+    CALLBACK = "callback"
+    """The caller asked to be called back instead."""
+    EMERGENCY = "emergency"
+    """The caller needs help at once: see Alarm."""
+    FAILED = "failed"
+    """The caller was cut off."""
+
+
+class Cause(StrEnum):
+    """Why somebody is called back."""
+
+    ASKED = "asked"
+    ABANDONED = "abandoned"
+    """They hung up while they waited for an operator."""
+    ADMISSION = "admission"
+    """There was no line to take their call."""
+
+
+class Wants(StrEnum):
+    """Whom a person who is called back talks to first."""
+
+    AGENT = "agent"
+    OPERATOR = "operator"
+
+
+class CallbackState(StrEnum):
+    WAITING = "waiting"
+    DIALLING = "dialling"
+    """Claimed by a process, and the telephone may be ringing."""
+    REACHED = "reached"
+    """They have answered, and talk or wait for the operator."""
+    NO_ANSWER = "no_answer"
+    """Not reached yet; tried again when it is due."""
+    DONE = "done"
+    GIVEN_UP = "given_up"
+
+
+OPEN_CALLBACKS = (
+    CallbackState.WAITING,
+    CallbackState.DIALLING,
+    CallbackState.REACHED,
+    CallbackState.NO_ANSWER,
+)
+"""States in which somebody still has to be called back, or is being called back."""
+_OPEN = f"state IN ({', '.join(repr(state.value) for state in OPEN_CALLBACKS)})"
+
+
+class CallbackEventKind(StrEnum):
+    ASKED = "asked"
+    DIALLED = "dialled"
+    REACHED = "reached"
+    NOT_REACHED = "not_reached"
+    """The detail says why: busy, no answer, ..."""
+    RELEASED = "released"
+    """The process that had claimed it is gone, and nobody was called."""
+    DONE = "done"
+    GIVEN_UP = "given_up"
+    CHANGED = "changed"
+    """Asked for again, or taken up by an operator: the detail says what changed."""
 
 
 class Elder(SQLModel, table=True):
@@ -149,7 +249,10 @@ class Call(SQLModel, table=True):
     reason: str = ""
     """Why it went to a human, or failed."""
     summary: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    """What is known so far, for the screen of the human who takes the call."""
+    """What is known so far, for the screen of the human who takes the call. Texts, each only if
+    known: surname, address, dialect, service, time, unsure_between, wanted_next, booked; and
+    "order", what there is of the order being made: code, scheduled_for (ISO 8601), time, said_time,
+    address, address_wrong, read_back ("yes": the caller has heard it all)."""
     dialect: str = ""
     """Heard in what was ordered, a folder name below grammars/; empty if nothing was."""
 
@@ -203,6 +306,8 @@ class WorkOrder(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     note: str | None = None
     """Path of the voice note."""
+    operator_id: int | None = Field(default=None, foreign_key="operator.id")
+    """Who has taken it."""
 
 
 class WorkOrderEvent(SQLModel, table=True):
@@ -215,6 +320,8 @@ class WorkOrderEvent(SQLModel, table=True):
     kind: OrderEvent = Field(sa_type=_coded(OrderEvent))
     at: datetime = Field(sa_type=UtcDateTime)
     detail: str = Field(default="", sa_type=Text)
+    operator_id: int | None = Field(default=None, foreign_key="operator.id")
+    """Whose doing it was; None: the caller's, or the system's."""
 
 
 class Correction(SQLModel, table=True):
@@ -247,3 +354,192 @@ class Correction(SQLModel, table=True):
     review: Review = Field(default=Review.PENDING, sa_type=_coded(Review), index=True)
     reviewed_by: str = ""
     reviewed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Operator(SQLModel, table=True):
+    """Somebody who takes calls or looks after those who do."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    """What they log in with."""
+    display_name: str
+    password_hash: str
+    """Argon2's own notation, with its parameters and salt."""
+    role: Role = Field(default=Role.OPERATOR, sa_type=_coded(Role))
+    extension: str = Field(unique=True)
+    """SIP user of their telephone, such as op101."""
+    sip_secret: str
+    active: bool = True
+    """False: may not log in any more, and keeps their history."""
+    language: str = "zh"
+    """Of the console's pages: zh or en."""
+    duty: Duty = Field(default=Duty.OFF, sa_type=_coded(Duty))
+    duty_reason: str = ""
+    """Why paused."""
+    duty_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class OperatorDuty(SQLModel, table=True):
+    """Somebody went on duty, paused or went off; never changed afterwards."""
+
+    __tablename__ = "operator_duty"
+
+    id: int | None = Field(default=None, primary_key=True)
+    operator_id: int = Field(foreign_key="operator.id", index=True)
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+    duty: Duty = Field(sa_type=_coded(Duty))
+    reason: str = ""
+
+
+class LoginSession(SQLModel, table=True):
+    __tablename__ = "login_session"
+
+    id: str = Field(primary_key=True)
+    """SHA-256 of the token in the browser's cookie, in hex: who reads the store cannot use it."""
+    operator_id: int = Field(foreign_key="operator.id", index=True)
+    csrf: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    seen_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class LoginFailure(SQLModel, table=True):
+    """A wrong name or password, kept to slow guessing down."""
+
+    __tablename__ = "login_failure"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(index=True)
+    """As it was typed."""
+    address: str = Field(index=True)
+    """Where from."""
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class Audit(SQLModel, table=True):
+    """Who looked at or changed a person's data; never changed afterwards."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+    operator_id: int | None = Field(default=None, foreign_key="operator.id", index=True)
+    """None: the system itself, or the command line."""
+    action: str
+    subject_kind: str
+    """Table of what was looked at or changed."""
+    subject_id: str
+    detail: str = Field(default="", sa_type=Text)
+
+
+class QueueVisit(SQLModel, table=True):
+    """One wait in the operators' queue, and the talk that came of it."""
+
+    __tablename__ = "queue_visit"
+    __table_args__ = (UniqueConstraint("uniqueid", "joined_at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    call_id: uuid.UUID | None = Field(default=None, index=True)
+    """As the dialplan named the call. It need not be in `call`: the agent may never have seen it,
+    or write it later."""
+    uniqueid: str
+    """Of the caller's channel in Asterisk."""
+    phone: str = Field(index=True)
+    """Empty if withheld."""
+    priority: int = 0
+    """Asterisk's QUEUE_PRIO: who has more stands in front."""
+    joined_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    left_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    """When the wait ended; None while it lasts."""
+    how: QueueEnd | None = Field(default=None, sa_type=_coded(QueueEnd))
+    """None while they wait."""
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    answered_by: str = ""
+    """Extension of the operator."""
+    talk_ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class OperatorCall(SQLModel, table=True):
+    """An operator's telephone rings for a call, or talks in it, at this moment."""
+
+    __tablename__ = "operator_call"
+
+    uniqueid: str = Field(primary_key=True)
+    """Of the telephone's channel in Asterisk."""
+    call_id: uuid.UUID
+    """As the dialplan named the call; it need not be in `call`, see QueueVisit."""
+    extension: str = Field(index=True)
+    """Of the operator."""
+    rang_at: datetime = Field(sa_type=UtcDateTime)
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Callback(SQLModel, table=True):
+    """Somebody is owed a call. At most one open at a time for a number."""
+
+    __table_args__ = (
+        Index(
+            "uq_callback_open_phone",
+            "phone",
+            unique=True,
+            sqlite_where=text(_OPEN),
+            postgresql_where=text(_OPEN),
+        ),
+        Index("ix_callback_state_due_at", "state", "due_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    phone: str = Field(index=True)
+    elder_id: int | None = Field(default=None, foreign_key="elder.id")
+    call_id: uuid.UUID | None = None
+    """The call that it came of; it need not be in `call`, see QueueVisit."""
+    cause: Cause = Field(sa_type=_coded(Cause))
+    wants: Wants = Field(sa_type=_coded(Wants))
+    priority: int = 0
+    """As QueueVisit.priority."""
+    queued_at: datetime = Field(sa_type=UtcDateTime)
+    """Their place in line: when they first began to wait."""
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+    """When they last asked, or hung up."""
+    state: CallbackState = Field(default=CallbackState.WAITING, sa_type=_coded(CallbackState))
+    due_at: datetime = Field(sa_type=UtcDateTime)
+    """Not to be dialled before."""
+    tries: int = 0
+    """How often they have been dialled."""
+    claimed_by: str = ""
+    """The process that is dialling."""
+    claimed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When that process last said so."""
+    attempt_id: uuid.UUID | None = None
+    """The call that the last attempt made, also the name of its channel: whether it was placed can
+    be asked of Asterisk after a crash."""
+    reached_call_id: uuid.UUID | None = None
+    """The call in which they were reached."""
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    detail: str = Field(default="", sa_type=Text)
+    """How the last attempt ended, or why it was closed."""
+
+
+class CallbackEvent(SQLModel, table=True):
+    """What happened to a call-back, never changed afterwards."""
+
+    __tablename__ = "callback_event"
+
+    id: int | None = Field(default=None, primary_key=True)
+    callback_id: int = Field(foreign_key="callback.id", index=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    kind: CallbackEventKind = Field(sa_type=_coded(CallbackEventKind))
+    detail: str = Field(default="", sa_type=Text)
+
+
+class Alarm(SQLModel, table=True):
+    """Somebody called for help. Open until an operator closes it."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    call_id: uuid.UUID = Field(unique=True)
+    """As the dialplan named the call; it need not be in `call`, see QueueVisit."""
+    phone: str
+    raised_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    answered_by: str = ""
+    """Extension of the operator, or the on-call number."""
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    closed_by: int | None = Field(default=None, foreign_key="operator.id")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -9,13 +12,50 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from store.database import Conflict, Store, StoreError
-from store.models import Elder, OrderEvent, WorkOrder, WorkOrderEvent
+from store.models import Elder, Operator, OrderEvent, OrderStatus, WorkOrder, WorkOrderEvent
+
+
+class Stale(StoreError):
+    """Something has happened to the order since it was looked at, and it is left as it is."""
 
 
 class ListedOrder(NamedTuple):
     order: WorkOrder
     elder_name: str
     """Empty if not known."""
+
+
+class Step(NamedTuple):
+    """Something that happened to an order."""
+
+    event: WorkOrderEvent
+    by: str
+    """Display name of the operator; empty for the caller and the system."""
+
+
+class OpenedOrder(NamedTuple):
+    order: WorkOrder
+    elder_name: str
+    taken_by: str
+    """Display name of the operator; empty if nobody has."""
+    steps: list[Step]
+    """Oldest first; there is always one."""
+
+    @property
+    def seen(self) -> int:
+        """The last step's id: what a change has to know."""
+        return self.steps[-1].event.id or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an order says, as far as an operator can correct it."""
+
+    code: str
+    scheduled_for: datetime | None
+    address: str | None
+    price_fen: int
+    pay_fen: int
 
 
 def book(store: Store, order: WorkOrder) -> WorkOrder:
@@ -31,7 +71,7 @@ def book(store: Store, order: WorkOrder) -> WorkOrder:
                 return booked
             session.add(order)
             session.flush()
-            session.add(_event(order, OrderEvent.CREATED, order.created_at))
+            session.add(_event(order, OrderEvent.CREATED, order.created_at, by=order.operator_id))
     except Conflict:  # on PostgreSQL another process may have been faster since we looked
         with store.read() as session:
             if booked := _booked(session, order.call_id, order.number):
@@ -50,11 +90,118 @@ def attach_note(store: Store, order_id: int, note: str, at: datetime) -> None:
         session.add(_event(order, OrderEvent.NOTE, at, note))
 
 
+def open_order(store: Store, order_id: int) -> OpenedOrder | None:
+    """An order with all that happened to it. Raises StoreError."""
+    rows = (
+        select(WorkOrderEvent, Operator.display_name)
+        .outerjoin(Operator, col(Operator.id) == col(WorkOrderEvent.operator_id))
+        .where(WorkOrderEvent.order_id == order_id)
+        .order_by(col(WorkOrderEvent.id))
+    )
+    with store.read() as session:
+        order = session.get(WorkOrder, order_id)
+        if order is None:
+            return None
+        elder = session.get(Elder, order.elder_id) if order.elder_id else None
+        taker = session.get(Operator, order.operator_id) if order.operator_id else None
+        steps = [Step(event, by or "") for event, by in session.exec(rows)]
+    return OpenedOrder(
+        order, elder.name if elder else "", taker.display_name if taker else "", steps
+    )
+
+
+def take(store: Store, order_id: int, by: int, at: datetime, seen: int) -> None:
+    """An operator looks after it from now on. Raises StoreError, Stale."""
+    with store.write() as session:
+        order = _unchanged(session, order_id, seen)
+        order.operator_id = by
+        session.add(_event(order, OrderEvent.TAKEN, at, by=by))
+
+
+def correct(
+    store: Store, order_id: int, content: Content, by: int, at: datetime, seen: int
+) -> frozenset[str]:
+    """Makes it say what was meant, and returns the names of what was different.
+
+    The step's detail is {"name": [before, after]} as JSON. Raises StoreError, Stale.
+    """
+    with store.write() as session:
+        order = _unchanged(session, order_id, seen)
+        changed = {
+            name: (_plain(getattr(order, name)), _plain(getattr(content, name)))
+            for name in ("code", "scheduled_for", "address")
+            if getattr(order, name) != getattr(content, name)
+        }
+        if changed:
+            order.code, order.scheduled_for = content.code, content.scheduled_for
+            order.address = content.address
+            order.price_fen, order.pay_fen = content.price_fen, content.pay_fen
+            detail = json.dumps(changed, ensure_ascii=False)
+            session.add(_event(order, OrderEvent.CORRECTED, at, detail, by))
+        return frozenset(changed)
+
+
+def close(
+    store: Store,
+    order_id: int,
+    status: OrderStatus,
+    by: int,
+    at: datetime,
+    seen: int,
+    detail: str = "",
+) -> None:
+    """It is finished, or cancelled. Raises StoreError, Stale."""
+    kinds = {
+        OrderStatus.FINISHED: OrderEvent.FINISHED,
+        OrderStatus.CANCELLED: OrderEvent.CANCELLED,
+    }
+    with store.write() as session:
+        order = _unchanged(session, order_id, seen)
+        order.status = status
+        session.add(_event(order, kinds[status], at, detail, by))
+
+
+def next_number(store: Store, call_id: UUID) -> int:
+    """Of the next order that a call makes. Raises StoreError."""
+    return max((order.number for order in orders_of(store, call_id)), default=0) + 1
+
+
 def orders_of(store: Store, call_id: UUID) -> list[WorkOrder]:
     """The orders of a call in the order in which they were made. Raises StoreError."""
     with store.read() as session:
         rows = select(WorkOrder).where(WorkOrder.call_id == call_id)
         return list(session.exec(rows.order_by(col(WorkOrder.number))))
+
+
+def orders_for(
+    store: Store, elder_id: int | None, phones: Collection[str], limit: int
+) -> list[ListedOrder]:
+    """Of somebody, or made from these numbers by nobody else, newest first. Raises StoreError."""
+    theirs = col(WorkOrder.phone).in_(phones) & col(WorkOrder.elder_id).is_(None)
+    if elder_id is not None:
+        theirs |= col(WorkOrder.elder_id) == elder_id
+    rows = (
+        select(WorkOrder, Elder.name)
+        .outerjoin(Elder, col(Elder.id) == col(WorkOrder.elder_id))
+        .where(theirs)
+        .order_by(col(WorkOrder.id).desc())
+        .limit(limit)
+    )
+    with store.read() as session:
+        return [ListedOrder(order, name or "") for order, name in session.exec(rows)]
+
+
+def unfinished_orders(store: Store, limit: int) -> list[ListedOrder]:
+    """Neither finished nor cancelled, newest first. Raises StoreError."""
+    rows = (
+        select(WorkOrder, Elder.name)
+        .outerjoin(Elder, col(Elder.id) == col(WorkOrder.elder_id))
+        .where(WorkOrder.status == OrderStatus.CREATED)
+        .order_by(col(WorkOrder.id).desc())
+        .limit(limit)
+    )
+    with store.read() as session:
+        return [ListedOrder(order, name or "") for order, name in session.exec(rows)]
 
 
 def newest_orders(store: Store, limit: int | None = None) -> list[ListedOrder]:
@@ -74,7 +221,26 @@ def _booked(session: Session, call_id: UUID, number: int) -> WorkOrder | None:
     return session.exec(same).one_or_none()
 
 
-def _event(order: WorkOrder, kind: OrderEvent, at: datetime, detail: str = "") -> WorkOrderEvent:
+def _unchanged(session: Session, order_id: int, seen: int) -> WorkOrder:
+    """An order that is open, and of which `seen` is still the last step."""
+    order = session.get(WorkOrder, order_id, with_for_update=True)
+    last = session.exec(
+        select(WorkOrderEvent.id)
+        .where(WorkOrderEvent.order_id == order_id)
+        .order_by(col(WorkOrderEvent.id).desc())
+    ).first()
+    if order is None or last != seen or order.status is not OrderStatus.CREATED:
+        raise Stale(f"the order {order_id} has changed meanwhile")
+    return order
+
+
+def _plain(value: str | datetime | None) -> str | None:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _event(
+    order: WorkOrder, kind: OrderEvent, at: datetime, detail: str = "", by: int | None = None
+) -> WorkOrderEvent:
     if order.id is None:
         raise ValueError("an order gets its events once it has been booked")
-    return WorkOrderEvent(order_id=order.id, kind=kind, at=at, detail=detail)
+    return WorkOrderEvent(order_id=order.id, kind=kind, at=at, detail=detail, operator_id=by)

@@ -54,5 +54,10 @@ def of_caller(text: str) -> str:
         return plain if _DIALLED.fullmatch(plain) else ""
 
 
+def digits(text: str) -> str:
+    """What is left of a part of a number without spaces, dashes and brackets."""
+    return "".join(c for c in _plain(text) if c in "0123456789")
+
+
 def _plain(text: str) -> str:
     return _PUNCTUATION.sub("", unicodedata.normalize("NFKC", text))

@@ -9,7 +9,8 @@ from audio.engines import make_cache, make_phoneme_cache
 from audio.kokoro_alphabet import spell
 from audio.synthesiser import Speech, SynthesiserError
 from ivr.config import ROOT, Settings
-from ivr.understanding.grammar import MANDARIN, load_pronunciation
+from ivr.understanding.dialects import MANDARIN
+from ivr.understanding.grammar import load_pronunciation
 from ivr.understanding.pronunciation import Pronunciation, Reading
 from ivr.understanding.syllables import Syllable, han
 

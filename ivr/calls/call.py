@@ -22,6 +22,7 @@ from audio.recogniser import Hypothesis
 from audio.synthesiser import Speech, SynthesiserError
 from ivr.calls import metrics
 from ivr.calls.endpointing import Signal
+from ivr.calls.kept_sound import KeptSound
 from ivr.calls.ledger import Ledger, TurnRecord
 from ivr.calls.lessons import Lessons
 from ivr.calls.listening import Listening, Vad
@@ -50,6 +51,7 @@ from ivr.dialogue.step import (
     ToEmergency,
     ToOperator,
 )
+from ivr.recordings import turns_folder
 from ivr.telephony import audiosocket
 from ivr.telephony.admission import Admission
 from ivr.telephony.audiosocket import FRAME_SAMPLES, Audio, Line
@@ -169,6 +171,8 @@ class Answering:
     answer: Answer | None = None
     ended_at: float | None = None
     """Loop time of the last speech."""
+    sound: Speech | None = None
+    """What the caller said."""
 
 
 async def answer_call(site: Site, line: Line) -> None:
@@ -209,6 +213,7 @@ class _Call:
         self._said_time = ""
         self._orders: list[int] = []
         self._lessons = Lessons()
+        self._kept_sound = KeptSound()
         self._state: Conversation | None = None
         log.info("call", phone=mask_phone(phone))
 
@@ -249,13 +254,14 @@ class _Call:
         await asyncio.gather(*self._background, return_exceptions=True)
         if end.outcome is Outcome.ABANDONED and self._orders:
             end = replace(end, outcome=Outcome.ORDERED)
-        known = self._state.known if self._state else {}
         booked = self._state.booked if self._state else ()
         dialect, lessons = self._lessons.dialect(booked), self._lessons.misunderstood(booked)
         ending = self._ledger.end(
-            end.outcome, end.next, end.reason, known, dialect=dialect, lessons=lessons
+            end.outcome, end.next, end.reason, self._known(), dialect=dialect, lessons=lessons
         )
         try:
+            if end.next is not Next.HANGUP and self._site.settings.recording.turns_days:
+                await self._written(self._hand_over_sound())
             await self._written(ending)
         except StoreError as error:
             log.error("the call's end is not recorded", error=str(error))
@@ -269,6 +275,21 @@ class _Call:
                 # caller is still there.
                 admission.leave(uuid, end.next if self._line.ended is None else Next.OPERATOR)
                 self._line.hang_up()
+
+    async def _hand_over_sound(self) -> None:
+        folder = turns_folder(self._site.settings, self._line.uuid)
+        try:
+            await asyncio.to_thread(self._kept_sound.write, folder)
+        except OSError as error:  # the operator can still ask the caller
+            log.error("the sound of the call is not kept", error=str(error))
+
+    def _known(self) -> dict[str, Any]:
+        """For Call.summary: Conversation.known, and the order's time in the caller's words."""
+        known: dict[str, Any] = dict(self._state.known) if self._state else {}
+        order = known.get("order")
+        if order and "time" in order and self._said_time:
+            known["order"] = {**order, "said_time": self._said_time}
+        return known
 
     async def _written(self, writing: Coroutine[Any, Any, T]) -> T:
         """Waits for the store; what has begun is finished even if the caller hangs up."""
@@ -412,7 +433,7 @@ class _Call:
         turn = self._listening.turn
         speech = self._listening.utterance()
         text = next((h.text for h in answer.recognised.hypotheses), "")
-        answering = Answering("heard", text, answer=answer, ended_at=over_at)
+        answering = Answering("heard", text, answer=answer, ended_at=over_at, sound=speech)
         answering.stages_ms["recognise"] = answer.recognised.engine_s * 1000
         answering.stages_ms["recogniser_queue"] = answer.recognised.waited_s * 1000
         answering.stages_ms["understand"] = answer.understood_s * 1000
@@ -507,6 +528,10 @@ class _Call:
         """Does the step, and those that follow from it; the end of the call if that is it."""
         self._state = step.state
         self._noting = False
+        if any(isinstance(action, ToEmergency) for action in step.actions):
+            # Telephones ring before anything more is said or written; the dialplan speaks now.
+            self._start(self._record(answering), "writing")
+            return End(Next.EMERGENCY, Outcome.EMERGENCY, EMERGENCY)
         end: End | None = None
         following: Event | None = None
         sound = answering.answer.sound if answering.answer else None
@@ -525,8 +550,6 @@ class _Call:
                     end = End(Next.HANGUP, outcome, "goodbye")
                 case ToOperator(reason):
                     end = End(Next.OPERATOR, Outcome.OPERATOR, reason)
-                case ToEmergency():
-                    end = End(Next.EMERGENCY, Outcome.EMERGENCY, EMERGENCY)
         if following is not None:
             answering.answer = replace(answering.answer, sound=None) if answering.answer else None
             return await self._do(conversation.advance(step.state, following), answering)
@@ -588,12 +611,14 @@ class _Call:
             meaning=answer.meaning if answer else None,
             stages_ms=answering.stages_ms,
         )
+        if answering.sound is not None:
+            self._kept_sound.keep(self._records, answering.sound)
         self._records += 1
         metrics.TURNS.labels(answering.kind).inc()
         log.info(
             "turn", kind=answering.kind, code=str(record.meaning.code) if record.meaning else ""
         )
         try:
-            await self._written(self._ledger.turn(record, self._state.known))
+            await self._written(self._ledger.turn(record, self._known()))
         except StoreError as error:  # the conversation is worth more than its record
             log.error("the turn is not recorded", error=str(error))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from audio.sound import write_wav
@@ -16,7 +17,7 @@ from ivr.calls.recognition import Recognised
 from ivr.catalog import Item, support
 from ivr.dialogue.state import Caller
 from ivr.dialogue.step import Book
-from ivr.understanding.grammar import MANDARIN
+from ivr.understanding.dialects import MANDARIN
 from ivr.understanding.meaning import Meaning
 from store import calls, corrections, elders, orders, phones
 from store.database import Store
@@ -133,12 +134,10 @@ class Ledger:
     def _note(self, order_id: int, folder: Path, speech: Speech) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{self._call}-{order_id}.wav"
-        path.touch(mode=0o600)
-        write_wav(path, speech)
-        path.chmod(0o600)
+        write_wav(path, speech, mode=0o600)
         orders.attach_note(self._store, order_id, str(path), self._now())
 
-    async def turn(self, record: TurnRecord, summary: Mapping[str, str]) -> None:
+    async def turn(self, record: TurnRecord, summary: Mapping[str, Any]) -> None:
         recognised = record.recognised or Recognised()
         turn = Turn(
             call_id=self._call,
@@ -160,7 +159,7 @@ class Ledger:
         outcome: Outcome,
         next: Next,
         reason: str,
-        summary: Mapping[str, str],
+        summary: Mapping[str, Any],
         dialect: str = "",
         lessons: Sequence[Lesson] = (),
     ) -> None:
@@ -172,7 +171,7 @@ class Ledger:
         outcome: Outcome,
         next: Next,
         reason: str,
-        summary: Mapping[str, str],
+        summary: Mapping[str, Any],
         dialect: str,
         lessons: Sequence[Lesson],
     ) -> None:

@@ -6,6 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 CALLS = Counter("yihu_calls", "Calls that reached the agent.")
 IN_PROGRESS = Gauge("yihu_calls_in_progress", "Calls the agent is talking to.")
+LIMIT = Gauge("yihu_calls_limit", "Calls that the agent takes at once, as fast as it is now.")
 OUTCOMES = Counter("yihu_call_outcomes", "Calls by how they ended.", ["outcome"])
 TURNS = Counter("yihu_turns", "What callers did: heard, digit, silence, note.", ["kind"])
 ORDERS = Counter("yihu_orders", "Orders booked.")

@@ -12,6 +12,7 @@ import asyncio
 import heapq
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -64,7 +65,14 @@ class Job:
 class Recognition:
     """Start it once; it lives as long as the agent."""
 
-    def __init__(self, engine: Recogniser, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        engine: Recogniser,
+        timeout_s: float = TIMEOUT_S,
+        on_delay: Callable[[float], None] = lambda delay_s: None,
+    ) -> None:
+        """on_delay: told in the engine's thread how long an utterance took that was waited for."""
+        self._on_delay = on_delay
         self._engine = engine
         self._timeout_s = timeout_s
         self._changed = threading.Condition()
@@ -72,6 +80,7 @@ class Recognition:
         self._count = 0
         self._closing = False
         self._busy_since: float | None = None
+        self._current: Job | None = None
         self._thread = threading.Thread(target=self._work, name="recogniser", daemon=True)
 
     def start(self) -> None:
@@ -94,6 +103,16 @@ class Recognition:
         """Whether the engine has been at one utterance for longer than a caller waits."""
         since = self._busy_since
         return since is not None and time.monotonic() - since > self._timeout_s
+
+    @property
+    def waiting_s(self) -> float:
+        """How long the caller who has waited longest for an answer has done so; 0 if none has."""
+        with self._changed:
+            since = [job.created for job in self._jobs if job.rank[0] == 0 and not job.dropped]
+        current = self._current
+        if current is not None and current.rank[0] == 0 and not current.dropped:
+            since.append(current.created)
+        return max(0.0, time.monotonic() - min(since)) if since else 0.0
 
     def submit(self, samples: Samples, question: str, *, final: bool) -> Job:
         """Puts an utterance in the queue. samples: shape (n,), 8000 Hz, in [-1, 1].
@@ -118,9 +137,8 @@ class Recognition:
     def promote(self, job: Job) -> None:
         """The guess was right: the turn is over, so the caller is waiting for this one now."""
         with self._changed:
-            if job in self._jobs:
-                job.rank = (0, job.rank[1])
-                heapq.heapify(self._jobs)
+            job.rank = (0, job.rank[1])
+            heapq.heapify(self._jobs)
 
     async def result(self, job: Job) -> Recognised:
         """Waits for a job for as long as a caller would; never raises for what the engine does."""
@@ -142,8 +160,11 @@ class Recognition:
                 if job.dropped:
                     continue
                 self._busy_since = time.monotonic()
+                self._current = job
             result = self._recognise(job)
-            self._busy_since = None
+            self._busy_since = self._current = None
+            if job.rank[0] == 0 and not job.dropped:
+                self._on_delay(time.monotonic() - job.created)
             try:
                 job.loop.call_soon_threadsafe(_deliver, job, result)
             except RuntimeError:  # the loop is gone, and with it the caller

@@ -13,6 +13,7 @@ from audio.synthesiser import SynthesiserError
 from ivr import supervisor
 from ivr.config import load_settings
 from ivr.telephony import pbx
+from store.database import StoreError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,9 +40,10 @@ def render(
     folder = folder.absolute()
     place = pbx.Place(None, PurePosixPath(folder / "yihu"), "", "", None, None)
     try:
-        written = pbx.write_configuration(settings, place, folder, whole=False)
+        telephones = supervisor.known_operators(settings)
+        written = pbx.write_configuration(settings, place, folder, False, telephones)
         supervisor.write_sounds(settings, place)
-    except (OSError, pbx.PbxError, SynthesiserError) as error:
+    except (OSError, pbx.PbxError, StoreError, SynthesiserError) as error:
         typer.echo(f"yihu: {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo(f"Written to {folder}. Add to the end of your files there, then restart Asterisk:")

@@ -22,7 +22,8 @@ from ivr.caller.voice import caller_voice
 from ivr.commands.opened import opened_store
 from ivr.commands.orders import order_document
 from ivr.config import ROOT, Settings, load_settings
-from ivr.understanding.grammar import MANDARIN, GrammarError, dialect_names
+from ivr.understanding.dialects import MANDARIN, dialect_names
+from ivr.understanding.grammar import GrammarError
 from store.elders import find_by_phone
 from store.phones import of_caller
 

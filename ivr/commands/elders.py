@@ -14,7 +14,7 @@ import typer
 
 from ivr.commands.opened import opened_store
 from ivr.config import ROOT, load_settings
-from ivr.understanding.grammar import dialect_names
+from ivr.understanding.dialects import dialect_names
 from store.elders import Change, Registered, Registration, newest_elders, register
 from store.models import Elder, SupportClass
 from store.phones import PhoneError, normalise

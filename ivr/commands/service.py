@@ -24,12 +24,12 @@ def up(
         bool, typer.Option("-d", "--detach", help="Return once everything is ready.")
     ] = False,
 ) -> None:
-    """Set up what is missing, then run Asterisk and the agent until Ctrl-C."""
+    """Set up what is missing, then run Asterisk, the agent and the console until Ctrl-C."""
     settings = load_settings()
     try:
         with supervisor.take_lock(settings) as lock:
             place = supervisor.set_up(settings, lambda line: _say(f"{line}"))
-            _say("starting Asterisk and the agent")
+            _say("starting Asterisk, the agent, call-backs and the console")
             if detach:
                 supervisor.start_detached(settings, lock)
                 _greet(settings)
@@ -81,6 +81,7 @@ def status(
             "processes": running,
             "sip": _sip(settings),
             "agent": _agent(settings),
+            "console": settings.console.url,
             "logs": str(settings.run_dir),
         }
         typer.echo(json.dumps(document, ensure_ascii=False))
@@ -104,6 +105,7 @@ def _greet(settings: Settings) -> None:
     _say(f"  call in:  any number at {_sip(settings)} (from {', '.join(settings.sip.trunks)})")
     _say('  or try:   yihu call --say "明天上午来帮我打扫卫生" --say 对')
     _say(f"  agent:    {_agent(settings)}")
+    _say(f"  console:  {settings.console.url} (yihu operator add makes whoever may log in)")
     _say(f"  logs:     {settings.run_dir}")
 
 

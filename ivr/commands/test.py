@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ def test(
     settings = load_settings()
     try:
         install_test_libraries()
+        install_browser()
         supervisor.install_asterisk(settings, _say)
         supervisor.install_models(settings, _say)
         supervisor.speak_prompts(settings, _say)
@@ -85,6 +87,28 @@ def install_test_libraries() -> None:
     if subprocess.run([*pip, "--editable", f"{ROOT}[test]"]).returncode:
         raise SetupError("pip could not install the test libraries: check the network, run again")
     stamp.write_text(wanted)
+
+
+def install_browser() -> None:
+    """Chromium, and a font for Chinese: the pages are looked at in the real thing."""
+    missing = [] if shutil.which("chromium") else ["chromium"]
+    if not shutil.which("fc-list"):
+        missing += ["fontconfig", "fonts-wqy-microhei"]
+    elif not subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True).stdout.strip():
+        missing.append("fonts-wqy-microhei")
+    if not missing:
+        return
+    packages = " ".join(missing)
+    if not shutil.which("apt-get"):
+        raise SetupError(f"this machine lacks {packages} (names of Debian's packages)")
+    if os.geteuid() != 0:
+        raise SetupError(f"run once as root, or first: sudo apt-get install {packages}")
+    _say(f"installing {packages}")
+    get = ["apt-get", "-qq", "-y", "--no-install-recommends"]
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for step in ([*get, "update"], [*get, "install", *missing]):
+        if subprocess.run(step, env=quiet, stdout=subprocess.DEVNULL).returncode:
+            raise SetupError(f"apt-get could not install {packages}: its message above says why")
 
 
 def _say(line: str) -> None:

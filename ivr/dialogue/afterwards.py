@@ -23,7 +23,7 @@ def booked(state: Conversation) -> Step:
         return Step(state)
     state = replace(state, booked=(*state.booked, draft), number=state.number + 1)
     if state.over:  # the caller is with a human already, who sees it
-        return Step(replace(state, draft=None))
+        return Step(_without_order(state))
     told = asking.booked(state, draft)
     if draft.address is None and not state.address_asked:
         state = replace(_without_order(state), address_asked=True)

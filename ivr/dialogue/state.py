@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from ivr.dialogue import spoken
 from ivr.dialogue.prompts import Prompts
 from ivr.dialogue.step import Action, Draft, Piece
+from ivr.dialogue.times import Settled, said, settle
 from ivr.understanding.meaning import State
 from ivr.understanding.when import When
 
@@ -140,9 +141,9 @@ class Conversation:
         return self.stage is Stage.DONE
 
     @property
-    def known(self) -> dict[str, str]:
+    def known(self) -> dict[str, str | dict[str, str]]:
         """What is known so far, for the screen of the human who takes the call."""
-        found = {
+        found: dict[str, str | dict[str, str]] = {
             "surname": self.caller.surname,
             "address": self.caller.address or "",
             "dialect": self.caller.dialect,
@@ -151,6 +152,25 @@ class Conversation:
             "unsure_between": " ".join(self.pair or ()),
             "wanted_next": " ".join(wanted.code for wanted in self.queue),
             "booked": " ".join(draft.code for draft in self.booked),
+            "order": self._half_filled(),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def _half_filled(self) -> dict[str, str]:
+        """The order that is being made, for the human to finish; empty if none is."""
+        if not self.code and not said(self.when):
+            return {}
+        settled = settle(self.when, self.now, ask_part=False)
+        address = "" if self.address_wrong else self.caller.address or ""
+        found = {
+            "code": self.code,
+            "scheduled_for": settled.at.isoformat(timespec="minutes")
+            if isinstance(settled, Settled)
+            else "",
+            "time": self._time_so_far(),
+            "address": address,
+            "address_wrong": "yes" if self.address_wrong else "",
+            "read_back": "yes" if self.draft else "",
         }
         return {name: value for name, value in found.items() if value}
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from ivr.telephony.capacity import Capacity
 from store.models import Next
 
 CONNECT_S = 30.0
@@ -25,6 +26,8 @@ NEXT_WAIT_S = 1.0
 class Admit(StrEnum):
     AGENT = "agent"
     QUEUE = "queue"
+    CALLBACK = "callback"
+    """A call-back has been written down, and the caller may hang up."""
 
 
 @dataclass(slots=True)
@@ -43,8 +46,8 @@ class Guest:
 class Admission:
     """All calls of this agent. `clock` gives seconds that only go forward."""
 
-    def __init__(self, max_calls: int, clock: Callable[[], float]) -> None:
-        self._max_calls = max_calls
+    def __init__(self, capacity: Capacity, clock: Callable[[], float]) -> None:
+        self._capacity = capacity
         self._clock = clock
         self._guests: dict[UUID, Guest] = {}
         self.open = True
@@ -56,12 +59,22 @@ class Admission:
         self._forget()
         return sum(guest.left_at is None for guest in self._guests.values())
 
+    @property
+    def limit(self) -> int:
+        """Calls that may be there at once, at this moment."""
+        return self._capacity.limit(self.present)
+
+    @property
+    def room(self) -> int:
+        """Calls that would be let in now."""
+        return max(0, self.limit - self.present) if self.open else 0
+
     def admit(self, uuid: UUID, caller: str) -> Admit:
-        """Decides once a call; asking again gives the same answer."""
+        """The agent or the queue. Who is let in stays in, also when asked again."""
         self._forget()
         if uuid in self._guests:
             return Admit.AGENT
-        if not self.open or self.present >= self._max_calls:
+        if not self.room:
             return Admit.QUEUE
         number = "".join(c for c in caller if c in "+0123456789")[:20]
         self._guests[uuid] = Guest(number, self._clock())

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +21,7 @@ import jinja2
 
 from audio.files import whole
 from ivr.config import ROOT, Settings
+from store.models import Operator
 
 TEMPLATES = ROOT / "asterisk" / "templates"
 DIALPLANS = ROOT / "dialplans"
@@ -27,6 +29,9 @@ INSTALLER = ROOT / "asterisk" / "install.sh"
 OLDEST = 20
 
 AMI_USER = "yihu"
+
+GENERATED = "generated"
+OPERATORS = "yihu-operators.conf"
 
 UNUSED = {
     "acl": "",
@@ -96,6 +101,11 @@ class Place:
     @property
     def spool(self) -> PurePosixPath:
         return self.base / "spool"
+
+    @property
+    def recordings(self) -> PurePosixPath:
+        """Of whole calls, `CALL_UUID.wav`; Asterisk's user writes there."""
+        return self.spool / "recordings"
 
     @property
     def cache(self) -> PurePosixPath:
@@ -178,9 +188,11 @@ def _native_version() -> int:
     return int(match[1]) if match else 0
 
 
-def prepare(settings: Settings, place: Place) -> None:
+def prepare(settings: Settings, place: Place, operators: Sequence[Operator] = ()) -> None:
     """Writes the site's folders and configuration; all of it, with the sounds that are there by
     now, belongs to the user that Asterisk runs as.
+
+    operators: those who have a telephone.
 
     Raises PbxError if that is not allowed.
     """
@@ -194,7 +206,9 @@ def prepare(settings: Settings, place: Place) -> None:
             place.cache,
         ):
             place.host(path).mkdir(parents=True, exist_ok=True)
-        write_configuration(settings, place, place.host(place.etc), whole=True)
+        place.host(place.recordings).mkdir(mode=0o700, exist_ok=True)
+        etc = place.host(place.etc)
+        write_configuration(settings, place, etc, whole=True, operators=operators)
         if place.owner:
             own = place.host(place.base)
             for entry in (own, *own.rglob("*")):
@@ -206,26 +220,29 @@ def prepare(settings: Settings, place: Place) -> None:
         ) from error
 
 
-def write_configuration(settings: Settings, place: Place, folder: Path, whole: bool) -> list[Path]:
+def write_configuration(
+    settings: Settings,
+    place: Place,
+    folder: Path,
+    whole: bool,
+    operators: Sequence[Operator] = (),
+) -> list[Path]:
     """Renders Asterisk's configuration for these settings into a folder.
 
     whole: also what only an Asterisk of Yihu's own needs (asterisk.conf, modules.conf, ...);
     without it, the yihu-*.conf files to be included by another.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        finalize=_value,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = _environment()
     values = {
         "place": place,
         "sip": settings.sip,
         "asterisk": settings.asterisk,
+        "recording": settings.recording,
         "agent": settings.agent,
+        "queue": settings.queue,
+        "emergency": settings.emergency,
+        "outbound": settings.outbound,
+        "callback": settings.callback,
         "secrets": settings.secrets,
         "sip_target": loopback(settings.sip.host),
         "dialplans": sorted(path.name for path in DIALPLANS.glob("*.conf")),
@@ -242,7 +259,36 @@ def write_configuration(settings: Settings, place: Place, folder: Path, whole: b
         path = folder / "dialplans" / dialplan.name
         _write(path, dialplan.read_text())
         written.append(path)
-    return written
+    write_operators(place, folder, operators)
+    return [*written, folder / GENERATED / OPERATORS]
+
+
+def write_operators(place: Place, folder: Path, operators: Sequence[Operator]) -> bool:
+    """Renders the SIP accounts of the operators' telephones, the only part of the configuration
+    that changes while Asterisk runs; whether it has. For Asterisk's eyes only: the passwords are
+    in it.
+    """
+    path = folder / GENERATED / OPERATORS
+    text = _environment().get_template(f"{GENERATED}/{OPERATORS}").render(operators=operators)
+    if path.is_file() and path.read_text() == text:
+        return False
+    _write(path, text)
+    if place.owner:
+        for entry in (path.parent, path):
+            os.chown(entry, *place.owner)
+    return True
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        finalize=_value,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def loopback(host: str) -> str:

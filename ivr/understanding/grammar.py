@@ -17,11 +17,11 @@ from hassil import Sentence, parse_sentence, sample_expression
 from hassil.errors import HassilError
 from hassil.parser import ParseError
 
+from ivr.understanding.dialects import MANDARIN, dialect_names
 from ivr.understanding.meaning import Act
 from ivr.understanding.pronunciation import Pronunciation
 from ivr.understanding.syllables import han
 
-MANDARIN = "mandarin"
 MAX_EXPANSIONS = 400
 """A template with more than this is a mistake, not a way of saying something."""
 
@@ -211,12 +211,6 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         signs=_signs(folder / "signs.yaml", rules),
         times=_times(folder / "times.yaml"),
     )
-
-
-def dialect_names(root: Path) -> list[str]:
-    """The folders below `root` that are dialects, Mandarin first."""
-    names = (path.parent.name for path in root.glob("*/dialect.yaml"))
-    return sorted(names, key=lambda name: (name != MANDARIN, name))
 
 
 def load(root: Path) -> Grammar:

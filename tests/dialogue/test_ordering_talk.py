@@ -262,7 +262,7 @@ class TestSeveral:
 
     def test_cancelling_the_first_goes_on_with_the_second(self):
         said = conversation("理发，还要修脚", "算了")[-1]
-        assert said == "好的，这个没有订。接下来订上门修脚。您希望什么时候？"
+        assert said == "好的，没有订。接下来订上门修脚。您希望什么时候？"
 
     def test_changing_a_booked_order_is_for_a_human(self):
         assert conversation("助浴，明天上午", "对", "后天")[-1].endswith("<人工 change_booked>")
@@ -341,7 +341,7 @@ class TestCancel:
     def test_nothing_is_booked(self):
         assert conversation("助浴，明天上午", "算了", "不用了") == [
             READ_BACK,
-            "好的，这个没有订。" + MORE,
+            "好的，没有订。" + MORE,
             "好的，没有订服务，再见。<挂断>",
         ]
 
@@ -405,6 +405,7 @@ def test_order_written_while_the_caller_goes_to_a_human_is_on_the_screen():
     step = advance(call.state, Booked(1))
     assert step.actions == ()
     assert step.state.known["booked"] == "bathing"
+    assert "order" not in step.state.known
 
 
 def test_human_sees_what_is_known():
@@ -417,9 +418,19 @@ def test_human_sees_what_is_known():
         "service": "bathing",
         "time": "2026-11-23",
         "wanted_next": "meal_delivery",
+        "order": {
+            "code": "bathing",
+            "scheduled_for": "2026-11-23T09:00+08:00",
+            "time": "2026-11-23",
+            "address": HOME.address,
+        },
     }
     call.says("上午")
     assert call.state.known["time"] == "2026-11-23T09:00+08:00"
+    assert call.state.known["order"]["read_back"] == "yes"
+    call.says("不对，地址变了")
+    assert call.state.known["order"]["address_wrong"] == "yes"
+    assert "address" not in call.state.known["order"]
 
 
 def test_understanding_is_told_what_was_asked():

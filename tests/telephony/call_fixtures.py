@@ -25,12 +25,12 @@ from audio.recogniser import Recogniser
 from audio.sound import to_samples
 from ivr.caller.ear import RATE
 from ivr.caller.script import Speak, Step
-from ivr.caller.simulator import CallReport, Exchange, Simulator
+from ivr.caller.simulator import FAREWELL_S, CallReport, Exchange, Simulator
 from ivr.caller.voice import caller_voice
 from ivr.config import Settings
 from ivr.supervisor import wait_ready
 from ivr.telephony.ami import AmiEvents
-from ivr.understanding.grammar import MANDARIN
+from ivr.understanding.dialects import MANDARIN
 from store.calls import find_call, newest_calls, turns_of
 from store.database import Store
 from store.models import Call, Turn, WorkOrder
@@ -116,14 +116,23 @@ class Caller:
         number: str = KNOWN_NUMBERS[0],
         dialect: str = MANDARIN,
         leave: asyncio.Event | None = None,
+        farewell_s: float = FAREWELL_S,
     ) -> CallReport:
-        """Places a call; texts are spoken by the synthesiser, with the sounds of a dialect."""
+        """Places a call; texts are spoken by the synthesiser, with the sounds of a dialect.
+
+        `leave` and `farewell_s` as in Simulator.call.
+        """
         call_id = uuid4()
         steps = [await self._step(step, call_id, dialect) for step in script]
         placed = Placed(call_id, number, datetime.now(UTC))
         self.placed.append(placed)
         placed.report = await self.simulator.call(
-            steps, number, call_id=call_id, patience_s=PATIENCE_S, leave=leave
+            steps,
+            number,
+            call_id=call_id,
+            patience_s=PATIENCE_S,
+            leave=leave,
+            farewell_s=farewell_s,
         )
         return placed.report
 
@@ -177,9 +186,7 @@ class Caller:
 
     def sounds_like(self, sound: NDArray[np.int16], text: str) -> bool:
         """Whether a listener (the recogniser) hears these syllables in it, tones aside."""
-        wanted = " ".join(lazy_pinyin(text))
-        heard = self._recogniser.recognise(to_samples(sound))
-        return any(wanted in " ".join(lazy_pinyin(hypothesis.text)) for hypothesis in heard)
+        return sounds_like(self._recogniser, sound, text)
 
     # --- what the site knows ---
 
@@ -275,6 +282,13 @@ class Caller:
             f"{placed.dialled_at:%H:%M:%S} {placed.call_id} from {placed.number}: {how}; {end}",
             *(f"  {at_s:6.1f}  {what}" for at_s, what in sorted(happened)),
         ]
+
+
+def sounds_like(listener: Recogniser, sound: NDArray[np.int16], text: str) -> bool:
+    """Whether a listener hears these syllables in it, tones aside."""
+    wanted = " ".join(lazy_pinyin(text))
+    heard = listener.recognise(to_samples(sound))
+    return any(wanted in " ".join(lazy_pinyin(hypothesis.text)) for hypothesis in heard)
 
 
 def tomorrow_at_nine(caller: Caller) -> datetime:

@@ -91,6 +91,7 @@ class Site:
             "YIHU_SIP__RTP_END": str(rtp + 199),
             "YIHU_AGENT__AUDIOSOCKET_PORT": str(free_ports(socket.SOCK_STREAM, 1, 12000, 14000)),
             "YIHU_AGENT__HTTP_PORT": str(free_ports(socket.SOCK_STREAM, 1, 14000, 15000)),
+            "YIHU_CONSOLE__PORT": str(free_ports(socket.SOCK_STREAM, 1, 19000, 20000)),
             **settings,
         }
         with mock.patch.dict(os.environ, self.env):
@@ -115,6 +116,24 @@ class Site:
                 place.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         asyncio.run(self._booted())
+
+    def kill_asterisk(self) -> None:
+        """One that was started alone."""
+        assert self._asterisk is not None
+        self._asterisk.kill()
+        self._asterisk.wait(10)
+        self._asterisk = None
+
+    def start_outreach(self) -> subprocess.Popen[bytes]:
+        """Outreach alone; whoever starts it ends it."""
+        with (self.settings.run_dir / "outreach.log").open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "ivr.outreach"],
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
 
     async def _booted(self) -> None:
         manager = self.ami()

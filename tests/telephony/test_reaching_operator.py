@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from call_fixtures import Caller, Say
+import pytest
+from call_fixtures import SOON_S, Caller, Say
+from phone import Phone
 
 from ivr.caller.script import Press, Step
 
@@ -29,9 +31,25 @@ async def test_key_zero_reaches_the_operators_in_the_middle_of_a_prompt(caller: 
     assert await reaches_operators(caller, Press("0", into_ms=500))
 
 
-async def test_emergency_reaches_a_human_after_one_question(caller: Caller) -> None:
-    asked = Say("救命啊，我摔倒了", until="紧急|接人工")
-    assert await reaches_operators(caller, asked, "是")
+@pytest.mark.parametrize(
+    "script",
+    [(Say("救命啊，我摔倒了", until="紧急|接人工"), "是"), (Press("9", into_ms=500),)],
+    ids=["asked once", "key in the middle of a prompt"],
+)
+async def test_emergency_rings_the_operators(
+    caller: Caller, script: tuple[str | Say | Step, ...]
+) -> None:
+    number = caller.new_number()
+    settings = caller.settings
+    async with Phone(settings, "operator", settings.secrets.operator) as phone:
+        assert await phone.register() == 200
+        call = asyncio.create_task(caller.calls(*script, number=number))
+        try:
+            ring = await phone.rings(2 * SOON_S)
+            assert (ring.caller, ring.name) == (number, "SOS")
+        finally:
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
 
 
 async def test_caller_who_is_not_understood_twice_reaches_the_operators(caller: Caller) -> None:

@@ -41,7 +41,10 @@ def test_status_tells_what_runs(own_site: Site) -> None:
     assert told["processes"] == {
         "asterisk": own_site.pid("asterisk"),
         "agent": own_site.pid("agent"),
+        "outreach": own_site.pid("outreach"),
+        "console": own_site.pid("console"),
     }
+    assert told["console"] == own_site.settings.console.url
 
 
 def test_second_up_says_so_and_changes_nothing(own_site: Site) -> None:
@@ -52,7 +55,7 @@ def test_second_up_says_so_and_changes_nothing(own_site: Site) -> None:
     assert own_site.pid("agent") == before
 
 
-@pytest.mark.parametrize("name", ["agent", "asterisk"])
+@pytest.mark.parametrize("name", ["agent", "asterisk", "outreach", "console"])
 def test_what_dies_is_started_again(own_site: Site, name: str) -> None:
     before = own_site.pid(name)
     own_site.kill(name)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ivr import supervisor
-from ivr.config import AgentSettings, AsteriskSettings, Settings, SipSettings
+from ivr.config import AgentSettings, AsteriskSettings, ConsoleSettings, Settings, SipSettings
 from ivr.supervisor import AlreadyUp, SetupError, State
 
 
@@ -100,6 +100,7 @@ def test_down_waits_until_the_site_has_stopped(settings: Settings) -> None:
         (socket.SOCK_STREAM, "asterisk.ami_port"),
         (socket.SOCK_STREAM, "agent.http_port"),
         (socket.SOCK_STREAM, "agent.audiosocket_port"),
+        (socket.SOCK_STREAM, "console.port"),
     ],
 )
 def test_port_in_use_is_named_with_the_setting_to_change(
@@ -120,6 +121,7 @@ def test_port_in_use_is_named_with_the_setting_to_change(
                 http_port=port("agent.http_port"),
                 audiosocket_port=port("agent.audiosocket_port"),
             ),
+            console=ConsoleSettings(port=port("console.port")),
         )
         with pytest.raises(SetupError, match=f"port {taken} .* set {setting} "):
             supervisor.check_ports(chosen)

@@ -28,6 +28,7 @@ from ivr.dialogue.prompts import load_prompts
 from ivr.telephony import audiosocket
 from ivr.telephony.admission import Admission
 from ivr.telephony.audiosocket import Audio, AudioSocketServer, CallId, Frame
+from ivr.telephony.capacity import Capacity
 from ivr.understanding.meaning import Act, Candidate, Kind, Meaning, State
 from ivr.understanding.when import When
 from store.calls import find_call, turns_of
@@ -148,7 +149,8 @@ class World:
         """Hear callers who are known to speak that dialect."""
         self.voice = Voice()
         self.store: Store = open_store(self.settings.database)
-        self.admission = Admission(4, asyncio.get_running_loop().time)
+        clock = asyncio.get_running_loop().time
+        self.admission = Admission(Capacity(4, 1.0, clock), clock)
         self.recognition = Recognition(self.ears, timeout_s=2.0)
         self.suzhou_recognition = Recognition(self.suzhou_ears, timeout_s=0.2)
         self.speech = SpeechMaker(self.voice, 0.85)

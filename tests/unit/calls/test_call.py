@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import World
+from conftest import Caller, World
 
+from audio.sound import read_wav
+from ivr.recordings import turns_folder
 from ivr.telephony.audiosocket import Hangup
 from store.database import StoreError
 from store.elders import Registration, register
@@ -274,6 +276,59 @@ async def test_a_shutdown_hands_callers_to_humans(world: World) -> None:
     await world.server.close()
     assert await caller.is_let_go() == "operator"
     assert caller.record.outcome is Outcome.FAILED
+
+
+def kept_sound(world: World, caller: Caller) -> list[Path]:
+    return sorted(turns_folder(world.settings, caller.uuid).glob("*"))
+
+
+async def test_what_was_said_can_be_listened_to_by_the_human_who_takes_over(world: World) -> None:
+    caller = await world.call()
+    await caller.hears_all()
+    caller.say("明天九点来打扫")
+    await caller.hears_all()
+    caller.say("今天天气好", ms=600)
+    await caller.hears_all()
+    caller.say("转人工")
+    assert await caller.is_let_go() == "operator"
+    heard = [turn for turn in caller.turns if turn.kind == "heard"]
+    files = kept_sound(world, caller)
+    assert [path.name for path in files] == [f"{turn.index}.wav" for turn in heard]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE(files[0].parent.stat().st_mode) == 0o700
+    heard_again = world.ears.recognise(read_wav(files[1]))
+    assert heard_again[0].text == "今天天气好"
+    assert caller.record.summary["order"]["code"] == "cleaning"
+    assert caller.record.summary["order"]["said_time"] == "明天九点来打扫"
+
+
+async def test_no_sound_is_kept_of_a_call_without_a_human(world: World) -> None:
+    at_home(world)
+    caller = await world.call()
+    for sentence in ("明天九点来打扫", "对", "不用了"):
+        await caller.hears_all()
+        caller.say(sentence)
+    assert await caller.is_let_go() == "hangup"
+    assert not world.settings.recordings.exists()
+
+
+async def test_a_site_may_keep_no_sound_at_all(world: World) -> None:
+    world.settings.recording.turns_days = 0
+    caller = await world.call()
+    await caller.hears_all()
+    caller.say("转人工")
+    assert await caller.is_let_go() == "operator"
+    assert not kept_sound(world, caller)
+
+
+async def test_a_full_disk_keeps_nobody_from_a_human(world: World) -> None:
+    world.settings.data_dir.mkdir(exist_ok=True)
+    world.settings.recordings.write_text("in the way of the folder")
+    caller = await world.call()
+    await caller.hears_all()
+    caller.say("转人工")
+    assert await caller.is_let_go() == "operator"
+    assert caller.record.outcome is Outcome.OPERATOR
 
 
 async def test_two_callers_do_not_hear_each_other(world: World) -> None:

@@ -99,6 +99,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CONNECT_SECONDS", 0.5)
 
 
+async def test_event_after_an_empty_line_too_many_is_not_lost() -> None:
+    async with manager() as far, client(far) as ami:
+        await ami.wait_connected(TIMEOUT_S)
+        with ami.events("Hangup") as events:
+            far.tell("TestEvent\r\nState: DTMF\r\n")
+            far.tell("Hangup\r\nNumber: 1")
+            event = await asyncio.wait_for(anext(events), TIMEOUT_S)
+    assert event["Number"] == "1"
+
+
 async def test_connection_that_was_cut_comes_back_and_events_go_on() -> None:
     async with manager() as far, client(far) as ami:
         with ami.events("Hangup") as events:

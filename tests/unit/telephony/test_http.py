@@ -10,8 +10,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from ivr.telephony import admission as admissions
-from ivr.telephony.admission import Admission
-from ivr.telephony.http import make_app
+from ivr.telephony.admission import Admission, Admit
+from ivr.telephony.capacity import Capacity
+from ivr.telephony.http import Overflow, make_app
 from store.models import Next
 
 SECRET = {"X-Yihu-Secret": "s3cret"}
@@ -20,15 +21,27 @@ SECRET = {"X-Yihu-Secret": "s3cret"}
 class Site:
     def __init__(self) -> None:
         self.now = 0.0
-        self.admission = Admission(2, lambda: self.now)
+        self.capacity = Capacity(2, 1.0, lambda: self.now)
+        self.admission = Admission(self.capacity, lambda: self.now)
+        self.turned_away = Admit.QUEUE
+        self.asked: list[tuple[UUID, str]] = []
         self.missing: list[str] = []
         self.client: TestClient
 
     async def what_is_missing(self) -> list[str]:
         return self.missing
 
-    async def ask(self, path: str, uuid: UUID | str, caller: str = "0512", headers=SECRET) -> str:
-        data = {"uuid": str(uuid), "caller": caller}
+    async def priority(self, caller: str) -> int:
+        return 10 if caller == "05129" else 0
+
+    async def turn_away(self, call: UUID, caller: str) -> Admit:
+        self.asked.append((call, caller))
+        return self.turned_away
+
+    async def ask(
+        self, path: str, uuid: UUID | str, caller: str = "0512", headers=SECRET, **fields: str
+    ) -> str:
+        data = {"uuid": str(uuid), "caller": caller, **fields}
         answer = await self.client.post(f"/asterisk/{path}", data=data, headers=headers)
         return await answer.text() if answer.status == 200 else str(answer.status)
 
@@ -36,7 +49,8 @@ class Site:
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     site = Site()
-    app = make_app(site.admission, "s3cret", site.what_is_missing)
+    overflow = Overflow(site.priority, site.turn_away)
+    app = make_app(site.admission, overflow, "s3cret", site.what_is_missing)
     async with TestClient(TestServer(app)) as site.client:
         yield site
 
@@ -76,10 +90,42 @@ async def test_while_shutting_down_callers_go_to_the_queue(site: Site) -> None:
     assert await site.ask("admit", uuid4()) == "queue"
 
 
-@pytest.mark.parametrize("path", ["admit", "next"])
+async def test_who_cannot_be_let_in_may_be_called_back_but_not_whom_we_have_called(
+    site: Site,
+) -> None:
+    site.admission.open = False
+    site.turned_away = Admit.CALLBACK
+    call = uuid4()
+    assert await site.ask("admit", call) == "callback"
+    assert await site.ask("admit", uuid4(), called_back="1") == "queue"
+    assert site.asked == [(call, "0512")]
+
+
+async def test_callers_are_let_in_as_the_recogniser_keeps_up(site: Site) -> None:
+    first = uuid4()
+    assert await site.ask("admit", first) == "agent"
+    site.admission.arrive(first)
+    assert await site.ask("room", uuid4()) == "1"
+    for _ in range(3):
+        site.capacity.heard(3.0)
+    assert await site.ask("room", uuid4()) == "0"
+    assert await site.ask("admit", uuid4()) == "queue"
+    assert await site.ask("admit", first) == "agent", "who is there stays"
+
+
+async def test_queue_is_told_who_is_in_front(site: Site) -> None:
+    assert await site.ask("priority", uuid4(), caller="05129") == "10"
+    assert await site.ask("priority", uuid4()) == "0"
+
+
+@pytest.mark.parametrize("path", ["admit", "next", "priority", "room"])
 async def test_who_does_not_know_the_secret_is_told_nothing(site: Site, path: str) -> None:
     assert await site.ask(path, uuid4(), headers={}) == "403"
     assert await site.ask(path, uuid4(), headers={"X-Yihu-Secret": "wröng"}) == "403"
+
+
+@pytest.mark.parametrize("path", ["admit", "next", "priority"])
+async def test_question_about_no_call_is_refused(site: Site, path: str) -> None:
     assert await site.ask(path, "no-uuid") == "400"
 
 

@@ -1,0 +1,274 @@
+"""Work orders: taking one down, correcting what was misheard, finishing or cancelling it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from aiohttp import web
+
+from ivr.catalog import Item, support
+from ivr.console.pages import (
+    SETTINGS,
+    VIEWER,
+    Page,
+    audit,
+    call_id_of,
+    in_store,
+    number_of,
+    render,
+    text_of,
+)
+from store import calls, corrections, elders, orders
+from store.audit import Action
+from store.models import (
+    Call,
+    Next,
+    OrderStatus,
+    Outcome,
+    SupportClass,
+    Turn,
+    WorkOrder,
+)
+from store.orders import Content, Stale
+
+CATALOG = web.AppKey("catalog", Mapping[str, Item])
+LISTED = 100
+CHANGED_MIND = "none"
+"""In the place of a turn: nothing was misheard, the caller wants something else now."""
+
+
+async def listed(request: web.Request) -> web.StreamResponse:
+    await audit(request, Action.LOOK, "work_order", "")
+    everything = request.query.get("all") == "yes"
+    ask = orders.newest_orders if everything else orders.unfinished_orders
+    rows = await in_store(request, ask, LISTED)
+    return render(request, "orders.html", rows=rows, everything=everything)
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    return await _order_page(request, number_of(request.match_info["id"]))
+
+
+async def _order_page(request: web.Request, id: int, *, stale: bool = False) -> web.Response:
+    opened = await in_store(request, orders.open_order, id)
+    if opened is None:
+        raise web.HTTPNotFound
+    await audit(request, Action.LOOK, "work_order", id)
+    order = opened.order
+    turns = await in_store(request, calls.turns_of, order.call_id)
+    heard = [turn for turn in turns if turn.kind == "heard" and turn.heard]
+    steps = [(step, _detail(step.event.detail)) for step in opened.steps]
+    return render(
+        request, "order.html", status=409 if stale else 200, stale=stale, opened=opened,
+        order=order, steps=list(reversed(steps)), heard=heard, catalog=request.app[CATALOG],
+        source=source_turn(heard, order.code), changed_mind=CHANGED_MIND,
+    )  # fmt: skip
+
+
+def source_turn(heard: Sequence[Turn], code: str) -> int | None:
+    """The turn an order's service was taken from, as far as can be told; None if from none."""
+    same = [turn for turn in heard if turn.meaning.get("code") == code]
+    return same[0].index if same else None
+
+
+def _detail(text: str) -> dict[str, list[str | None]]:
+    """What a correction changed: {name: [before, after]}; empty for other steps."""
+    try:
+        changed = json.loads(text) if text.startswith("{") else {}
+    except ValueError:
+        return {}
+    return changed if isinstance(changed, dict) else {}
+
+
+async def correct(request: web.Request) -> web.StreamResponse:
+    id, fields = number_of(request.match_info["id"]), await request.post()
+    opened = await in_store(request, orders.open_order, id)
+    if opened is None:
+        raise web.HTTPNotFound
+    order, viewer, now = opened.order, request[VIEWER], datetime.now(UTC)
+    content = await content_of(request, fields, order.elder_id)
+    turn = text_of(fields, "turn")
+    misheard = content.code != order.code and turn not in ("", CHANGED_MIND)
+    try:
+        changed = await in_store(
+            request, orders.correct, id, content, viewer.id, now, number_of(text_of(fields, "seen"))
+        )
+    except Stale:
+        return await _order_page(request, id, stale=True)
+    if misheard:
+        await in_store(
+            request, corrections.file_by_operator, order.call_id, number_of(turn), content.code,
+            viewer.operator.name, now,
+        )  # fmt: skip
+    await audit(request, Action.CHANGE, "work_order", id, ", ".join(sorted(changed)))
+    raise web.HTTPSeeOther(f"/orders/{id}")
+
+
+async def take(request: web.Request) -> web.StreamResponse:
+    id, fields = number_of(request.match_info["id"]), await request.post()
+    seen, now = number_of(text_of(fields, "seen")), datetime.now(UTC)
+    try:
+        await in_store(request, orders.take, id, request[VIEWER].id, now, seen)
+    except Stale:
+        return await _order_page(request, id, stale=True)
+    await audit(request, Action.CHANGE, "work_order", id, "taken")
+    raise web.HTTPSeeOther(f"/orders/{id}")
+
+
+async def close(request: web.Request) -> web.StreamResponse:
+    """Finished or cancelled; why, in words."""
+    id, fields = number_of(request.match_info["id"]), await request.post()
+    status, why = text_of(fields, "status"), text_of(fields, "why")
+    if status not in (OrderStatus.FINISHED, OrderStatus.CANCELLED):
+        raise web.HTTPBadRequest
+    if status == OrderStatus.CANCELLED and not why:
+        raise web.HTTPBadRequest
+    seen, now = number_of(text_of(fields, "seen")), datetime.now(UTC)
+    try:
+        await in_store(
+            request, orders.close, id, OrderStatus(status), request[VIEWER].id, now, seen, why
+        )
+    except Stale:
+        return await _order_page(request, id, stale=True)
+    await audit(request, Action.CHANGE, "work_order", id, status)
+    raise web.HTTPSeeOther(f"/orders/{id}")
+
+
+async def blank(request: web.Request) -> web.StreamResponse:
+    """The form for a new order: of a call, with what the agent knew, or of an elder."""
+    call_id = request.query.get("call")
+    call = await in_store(request, calls.find_call, call_id_of(call_id)) if call_id else None
+    if call_id and call is None:
+        raise web.HTTPNotFound
+    elder_id = call.elder_id if call else number_of(request.query.get("elder", ""))
+    elder = await in_store(request, elders.find_elder, elder_id) if elder_id else None
+    if call is None and elder is None:
+        raise web.HTTPNotFound
+    id = call.id if call else uuid4()
+    await audit(request, Action.LOOK, "call" if call else "elder", call.id if call else elder_id)
+    known = _known(call)
+    return render(
+        request, "new_order.html", call=call, call_id=id, elder=elder, catalog=request.app[CATALOG],
+        phone=call.phone if call else next(iter(elder.phones if elder else ()), ""),
+        number=await in_store(request, orders.next_number, id), code=known.get("code", ""),
+        scheduled_for=_aware(known.get("scheduled_for")), said_time=known.get("said_time", ""),
+        address=known.get("address") or (elder.elder.address if elder else ""),
+    )  # fmt: skip
+
+
+def _known(call: Call | None) -> Mapping[str, Any]:
+    """The order that the agent had half taken down."""
+    if call is None:
+        return {}
+    half = call.summary.get("order")
+    return half if isinstance(half, dict) else {}
+
+
+def _aware(text: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    """Books it; the same form sent twice books once."""
+    fields, viewer, now = await request.post(), request[VIEWER], datetime.now(UTC)
+    call_id, number = call_id_of(text_of(fields, "call")), number_of(text_of(fields, "number"))
+    elder = text_of(fields, "elder")
+    call = await in_store(request, calls.find_call, call_id)
+    if call is None:
+        call = await _call_for(request, call_id, number_of(elder), now)
+    content = await content_of(request, fields, call.elder_id)
+    order = WorkOrder(
+        call_id=call_id,
+        number=number,
+        code=content.code,
+        elder_id=call.elder_id,
+        phone=call.phone,
+        address=content.address,
+        scheduled_for=content.scheduled_for,
+        said_time=text_of(fields, "said_time"),
+        price_fen=content.price_fen,
+        pay_fen=content.pay_fen,
+        created_at=now,
+        operator_id=viewer.id,
+    )
+    booked = await in_store(request, orders.book, order)
+    await audit(request, Action.CHANGE, "work_order", booked.id, "created")
+    raise web.HTTPSeeOther(f"/orders/{booked.id}")
+
+
+async def _call_for(request: web.Request, id: UUID, elder_id: int, at: datetime) -> Call:
+    """An order is of a call; where the agent saw none, the operator's own is entered."""
+    elder = await in_store(request, elders.find_elder, elder_id)
+    if elder is None:
+        raise web.HTTPBadRequest
+    phone = next(iter(elder.phones), "")
+    await in_store(request, calls.begin_call, id, phone, at, elder_id)
+    await in_store(
+        request, calls.end_call, id, Outcome.ORDERED, Next.HANGUP, at, reason="taken by an operator"
+    )
+    call = await in_store(request, calls.find_call, id)
+    assert call is not None
+    return call
+
+
+async def note(request: web.Request) -> web.StreamResponse:
+    """What the caller said for an operator, as sound."""
+    id = number_of(request.match_info["id"])
+    opened = await in_store(request, orders.open_order, id)
+    if opened is None or not opened.order.note:
+        raise web.HTTPNotFound
+    path = await asyncio.to_thread(_note, opened.order.note, request.app[SETTINGS].recordings)
+    if path is None:
+        raise web.HTTPNotFound
+    await audit(request, Action.LISTEN, "work_order", id)
+    return web.FileResponse(path, headers={"Content-Type": "audio/wav"})
+
+
+def _note(name: str, folder: Path) -> Path | None:
+    """The file, if it is one of the site's recordings."""
+    path = Path(name).resolve()
+    return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+
+
+async def content_of(request: web.Request, fields: Any, elder_id: int | None) -> Content:
+    """What the form says, with the price of it. Raises HTTPBadRequest."""
+    code, at = text_of(fields, "code"), text_of(fields, "scheduled_for")
+    item = request.app[CATALOG].get(code)
+    if item is None:
+        raise web.HTTPBadRequest
+    try:
+        local = datetime.fromisoformat(at) if at else None
+    except ValueError as error:
+        raise web.HTTPBadRequest from error
+    settings = request.app[SETTINGS]
+    elder = await in_store(request, elders.find_elder, elder_id) if elder_id else None
+    support_class = elder.elder.support_class if elder else SupportClass.SELF_PAYING
+    return Content(
+        code=code,
+        scheduled_for=local.replace(tzinfo=settings.zone).astimezone(UTC) if local else None,
+        address=text_of(fields, "address") or None,
+        price_fen=item.price_fen,
+        pay_fen=support(item.price_fen, support_class, settings.subsidised_percent),
+    )
+
+
+PAGES: tuple[Page, ...] = (
+    Page("GET", "/orders", listed),
+    Page("POST", "/orders", create),
+    Page("GET", "/orders/new", blank),
+    Page("GET", "/orders/{id}", show),
+    Page("POST", "/orders/{id}", correct),
+    Page("POST", "/orders/{id}/take", take),
+    Page("POST", "/orders/{id}/close", close),
+    Page("GET", "/orders/{id}/note.wav", note),
+)

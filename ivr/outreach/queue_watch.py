@@ -1,0 +1,150 @@
+"""Keeps the store's account of the operators' queue: events as they come, and after a gap (the
+connection was down, we were dead, Asterisk was) its own log and the channels that there still are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+from uuid import UUID
+
+import structlog
+
+from ivr.outreach.queue_log import extension_of, read
+from ivr.telephony.ami import Ami, AmiError, AmiEvents
+from store import queue_visits
+from store.database import Store, StoreError
+from store.models import QueueEnd
+from store.phones import of_caller
+from store.privacy import mask_phone
+
+QUEUE = "operators"
+EVENTS = (
+    "FullyBooted",
+    "QueueCallerJoin",
+    "QueueCallerAbandon",
+    "QueueCallerLeave",
+    "AgentConnect",
+    "AgentComplete",
+)
+SETTLED_S = 1.0
+"""Who has left the queue and of whom no event has told why in this time: the log says it."""
+AGAIN_S = 1.0
+CONNECTED_S = 60.0
+TAIL_BYTES = 4_000_000
+"""Of the log's end that is read: more than a day of the busiest site."""
+REMEMBERED = timedelta(hours=24)
+"""What happened longer ago is history, and nobody is called back for it."""
+
+log = structlog.get_logger()
+
+
+async def watch_queue(store: Store, ami: Ami, queue_log: Path, grace: timedelta) -> NoReturn:
+    """Until cancelled; what fails is begun again with what Asterisk says then.
+
+    grace: see store.queue_visits.leave.
+    """
+    while True:
+        with ami.events(*EVENTS) as events:
+            try:
+                await _QueueWatch(store, ami, queue_log, grace).run(events)
+            except (StoreError, AmiError) as error:
+                if ami.connected:
+                    log.warning("the queue is watched again from the start", reason=str(error))
+        await asyncio.sleep(AGAIN_S)
+
+
+class _QueueWatch:
+    def __init__(self, store: Store, ami: Ami, queue_log: Path, grace: timedelta) -> None:
+        self._store = store
+        self._ami = ami
+        self._queue_log = queue_log
+        self._grace = grace
+        self._left: dict[str, float] = {}
+        """Channels that have left the queue and were not answered, and when that is looked up."""
+
+    async def run(self, events: AmiEvents) -> NoReturn:
+        """Raises StoreError, AmiError."""
+        loop = asyncio.get_running_loop()
+        await self._ami.wait_connected(CONNECTED_S)
+        await self._catch_up()
+        while True:
+            try:
+                async with asyncio.timeout_at(min(self._left.values(), default=None)):
+                    event = await anext(events)
+            except TimeoutError:
+                self._left.clear()
+                await self._catch_up()
+                continue
+            if event["Event"] == "FullyBooted":  # before our login is complete
+                await self._ami.wait_connected(CONNECTED_S)
+                await self._catch_up()
+            elif event["Queue"] == QUEUE:
+                if "Uniqueid" not in event:  # the caller's channel went before the event was made
+                    await self._catch_up()
+                elif event["Event"] == "QueueCallerLeave":
+                    self._left[event["Uniqueid"]] = loop.time() + SETTLED_S
+                else:
+                    self._left.pop(event["Uniqueid"], None)
+                    await asyncio.to_thread(self._happened, event, datetime.now(UTC))
+
+    def _happened(self, event: Mapping[str, Any], at: datetime) -> None:
+        store, uniqueid = self._store, event["Uniqueid"]
+        match event["Event"]:
+            case "QueueCallerJoin":
+                variables = event.get("ChanVariable", {})
+                queue_visits.join(
+                    store,
+                    uniqueid,
+                    of_caller(event["CallerIDNum"]),
+                    at,
+                    call_id=_call(variables.get("CALL_UUID", "")),
+                    priority=int(variables.get("QUEUE_PRIO") or 0),
+                )
+            case "AgentConnect":
+                queue_visits.answer(store, uniqueid, extension_of(event["Interface"]), at)
+            case "AgentComplete":
+                queue_visits.end_talk(store, uniqueid, at)
+            case "QueueCallerAbandon":
+                owed = queue_visits.leave(store, uniqueid, QueueEnd.ABANDONED, at, self._grace)
+                if owed is not None:
+                    log.info("hung up while waiting", phone=mask_phone(owed.phone), id=owed.id)
+
+    async def _catch_up(self) -> None:
+        """First the log and then the channels: a channel that is gone was there when it was
+        written, and its end is in the log if it had one."""
+        now = datetime.now(UTC)
+        logged = await asyncio.to_thread(
+            lambda: read(_tail(self._queue_log), QUEUE, now - REMEMBERED)
+        )
+        channels = {event["Uniqueid"] for event in await self._ami.listed("CoreShowChannels")}
+        owed = await asyncio.to_thread(
+            queue_visits.catch_up, self._store, logged, channels, now, self._grace
+        )
+        if owed:
+            log.info("waiting callers found gone", call_backs=len(owed))
+
+
+def _tail(path: Path) -> list[str]:
+    """The log's last lines; none if there is no log yet."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            lines = deque(file.read().decode("utf-8", "replace").splitlines())
+    except FileNotFoundError:
+        return []
+    if size > TAIL_BYTES:
+        lines.popleft()
+    return list(lines)
+
+
+def _call(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,84 @@
+"""Sound of people that is kept, and for how long: where the files are, and who deletes them.
+
+Two kinds. What a caller said before a human took over, turn by turn: written by the agent, for that
+human to listen to what was not understood. Whole calls: written by Asterisk, only where the
+settings ask for it, and the caller is told. A file's existence is the only record of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+from uuid import UUID
+
+import structlog
+
+from ivr.config import Settings
+from ivr.telephony.pbx import Place
+
+LOOK_S = 3600.0
+DAY_S = 86400.0
+
+log = structlog.get_logger()
+
+
+def turns_folder(settings: Settings, call: UUID) -> Path:
+    return settings.recordings / "turns" / str(call)
+
+
+def turn_sound(settings: Settings, call: UUID, turn: int) -> Path:
+    """Where the sound of Turn.index is, if it is kept."""
+    return turns_folder(settings, call) / f"{turn}.wav"
+
+
+def kept_turns(settings: Settings, call: UUID) -> frozenset[int]:
+    """Turn.index of what can be listened to."""
+    return frozenset(int(path.stem) for path in turns_folder(settings, call).glob("[0-9]*.wav"))
+
+
+def call_recording(place: Place, call: UUID) -> Path:
+    """Where the recording of a whole call is, if there is one."""
+    return place.host(place.recordings) / f"{call}.wav"
+
+
+async def keep_deleting(settings: Settings, place: Place | None) -> NoReturn:
+    """Deletes what has been kept for as long as the settings say."""
+    while True:
+        deleted = await asyncio.to_thread(delete_old, settings, place, time.time())
+        if deleted:
+            log.info("old sound deleted", files=deleted)
+        await asyncio.sleep(LOOK_S)
+
+
+def delete_old(settings: Settings, place: Place | None, now: float) -> int:
+    """Deletes once and returns how many files; `now` in seconds since the epoch."""
+    kept = settings.recording
+    deleted = 0
+    for path in _older(settings.recordings / "turns", now - kept.turns_days * DAY_S):
+        deleted += _delete(path)
+        with contextlib.suppress(OSError):  # others of the same call are still kept
+            path.parent.rmdir()
+    if place is not None:
+        for path in _older(place.host(place.recordings), now - kept.calls_days * DAY_S):
+            deleted += _delete(path)
+    return deleted
+
+
+def _older(folder: Path, written_before: float) -> Iterator[Path]:
+    for path in list(folder.rglob("*.wav")):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < written_before:
+                yield path
+
+
+def _delete(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.error("a recording that should go is still there", file=path.name, error=str(error))
+        return False
+    return True

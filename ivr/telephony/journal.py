@@ -1,0 +1,139 @@
+"""What the dialplan has promised by itself is taken into the store.
+
+A caller who waits presses 1, or somebody needs help: that must count whatever else is down, so the
+dialplan keeps it in Asterisk's own database and says so with an event. Here it goes into the store
+and only then out of that database. Taking an entry twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+from uuid import UUID
+
+import structlog
+
+from ivr.telephony.ami import Ami, AmiError
+from store import alarms, callbacks, phones
+from store.database import Store, StoreError
+from store.models import Cause, Wants
+
+FAMILIES = {
+    "YihuCallback": "yihu-callback",
+    "YihuAlarm": "yihu-alarm",
+    "YihuAnswered": "yihu-answered",
+}
+"""Event of the dialplan -> family of Asterisk's database that keeps the same entry."""
+AGAIN_S = 1.0
+CONNECTED_S = 60.0
+KEPT = re.compile(r"^/(?P<family>[^/\s]+)/(?P<key>\S+?)\s*: (?P<value>.*?)\s*$")
+"""A line of `database show`."""
+ANSWERED_BY = re.compile(r"PJSIP/(?P<extension>.+)-[0-9a-f]+|Local/(?P<number>[^@]+)@.*")
+"""Name of the channel of who has answered an emergency."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that the dialplan has written down."""
+
+    family: str
+    call_id: UUID
+    fields: tuple[str, ...]
+    """callback: number, when they began to wait, priority; alarm: number, when; answered: channel,
+    when. Times are seconds since 1970."""
+
+    @classmethod
+    def parse(cls, family: str, key: str, value: str) -> Entry:
+        """Raises ValueError."""
+        return cls(family, UUID(key), tuple(value.split("|")))
+
+
+async def keep_journal(store: Store, ami: Ami) -> NoReturn:
+    """Until cancelled; what fails is tried again, from what Asterisk has kept."""
+    while True:
+        with ami.events("UserEvent", "FullyBooted") as events:
+            try:
+                await ami.wait_connected(CONNECTED_S)
+                await _take_kept(store, ami)
+                async for event in events:
+                    if event["Event"] == "FullyBooted":  # a new connection, not logged in yet
+                        await ami.wait_connected(CONNECTED_S)
+                        await _take_kept(store, ami)
+                    elif entry := told(event):
+                        await _take(store, ami, entry)
+            except (AmiError, StoreError) as error:
+                log.error("the dialplan's journal is not taken", error=str(error))
+        await asyncio.sleep(AGAIN_S)
+
+
+def told(event: Mapping[str, Any]) -> Entry | None:
+    """The entry that an event of the dialplan tells of; None for others' events."""
+    family = FAMILIES.get(event.get("UserEvent", ""))
+    if family is None:
+        return None
+    try:
+        return Entry.parse(family, event["Call"], event["Value"])
+    except (KeyError, ValueError):
+        log.error("an event of the dialplan cannot be read", family=family)
+        return None
+
+
+def kept(shown: str) -> Iterator[Entry]:
+    """The entries in what `database show` prints of a family."""
+    for line in shown.splitlines():
+        if (match := KEPT.match(line)) and match["family"] in FAMILIES.values():
+            try:
+                yield Entry.parse(match["family"], match["key"], match["value"])
+            except ValueError:
+                log.error("an entry of the journal cannot be read", family=match["family"])
+
+
+async def _take_kept(store: Store, ami: Ami) -> None:
+    for family in FAMILIES.values():
+        answer = await ami.action("Command", Command=f"database show {family}")
+        for entry in kept(answer.get("Output", "")):
+            await _take(store, ami, entry)
+
+
+async def _take(store: Store, ami: Ami, entry: Entry) -> None:
+    try:
+        await asyncio.to_thread(write, store, entry)
+    except ValueError:  # not to be understood later either, but a person may look at it
+        log.error("an entry of the journal makes no sense", family=entry.family)
+        return
+    log.info("journal", kind=entry.family, call=str(entry.call_id))
+    await ami.action("DBDel", Family=entry.family, Key=str(entry.call_id))
+
+
+def write(store: Store, entry: Entry) -> None:
+    """Puts an entry into the store. Raises StoreError, and ValueError where it has other fields."""
+    match (entry.family, entry.fields):
+        case ("yihu-callback", (number, joined, priority)):
+            callbacks.ask(
+                store,
+                phones.of_caller(number),
+                cause=Cause.ASKED,
+                wants=Wants.OPERATOR,
+                at=datetime.now(UTC),
+                priority=int(priority or "0"),
+                queued_at=_time(joined),
+                call_id=entry.call_id,
+            )
+        case ("yihu-alarm", (number, at)):
+            alarms.raise_alarm(store, entry.call_id, phones.of_caller(number), _time(at))
+        case ("yihu-answered", (channel, at)):
+            by = ANSWERED_BY.fullmatch(channel)
+            who = (by["extension"] or by["number"]) if by else channel
+            alarms.answer_alarm(store, entry.call_id, who, _time(at))
+        case _:
+            raise ValueError(f"{entry.family} with {len(entry.fields)} fields")
+
+
+def _time(seconds: str) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
