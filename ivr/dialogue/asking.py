@@ -65,8 +65,9 @@ def unclear(state: Conversation, *, silent: bool = False) -> Step:
 
 
 def read_back(state: Conversation, draft: Draft) -> tuple[Piece, ...]:
-    """All of the order, and whether that is right."""
-    address = (Piece(spoken.address(draft.address)),) if draft.address else ()
+    """All of the order, and whether that is right; an address once agreed to is not said again."""
+    agreed = any(order.address == draft.address for order in state.booked)
+    address = (Piece(spoken.address(draft.address)),) if draft.address and not agreed else ()
     return state.prompts.say(
         "read_back",
         service=_service(state, draft.code),

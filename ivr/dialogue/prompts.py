@@ -18,6 +18,11 @@ PROMPTS = ROOT / "grammars" / "mandarin" / "prompts.yaml"
 PAUSE_MS = {"，": 120, "、": 80, "。": 300, "？": 0}
 """Silence after a piece by the punctuation that ends it."""
 
+CHARACTERS_A_SECOND = 4
+"""Slow speech for elders (speed 0.85)."""
+LONGEST_SECONDS = 12
+"""No prompt lasts longer: nobody keeps more than this in mind until the question comes."""
+
 _VARIABLE = re.compile(r"\{(\w+)(\??)\}([，、。]?)")
 
 
@@ -118,6 +123,14 @@ def plain(pieces: tuple[Piece, ...]) -> str:
         p.text if p.text[-1] in PAUSE_MS else p.text + marks.get(p.pause_ms, "") for p in pieces
     )
     return "".join(ended)
+
+
+def seconds(pieces: tuple[Piece, ...]) -> float:
+    """About how long a prompt takes at the usual speed."""
+    spoken = sum(mark not in PAUSE_MS for piece in pieces for mark in piece.text)
+    inside = sum(PAUSE_MS.get(mark, 0) for piece in pieces for mark in piece.text[:-1])
+    after = sum(piece.pause_ms for piece in pieces[:-1])
+    return spoken / CHARACTERS_A_SECOND + (inside + after) / 1000
 
 
 def parse_prompts(document: Any) -> Prompts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ivr.dialogue.prompts import LONGEST_SECONDS, seconds
 from ivr.dialogue.state import Conversation, Stage, Step
 from ivr.dialogue.step import Action, Hangup, Piece, RecordNote, Say, ToEmergency, ToOperator
 
@@ -24,9 +25,12 @@ def ask(
 ) -> Step:
     """Says the parts as one prompt, the last of them a question, and waits in `stage`.
 
-    `first` is said before them, but not again when the caller asks to hear it again.
+    `first` is said before them where there is time for it, but not again when the caller asks to
+    hear it again.
     """
     pieces = tuple(piece for part in parts for piece in part)
+    if seconds(first + pieces) > LONGEST_SECONDS:
+        first = ()
     state = replace(state, stage=stage, said=pieces)
     actions: tuple[Action, ...] = (Say(first + pieces, slow=state.slow),)
     if stage is Stage.ADDRESS:

@@ -235,16 +235,19 @@ class TestSeveral:
     def test_services_in_one_breath_become_orders_one_after_the_other(self):
         assert conversation("理发，还要修脚，明天上午", "对", "对", "不用了") == [
             "我们先订上门理发，明天，星期一，上午九点，平江路二十八号，对吗？",
-            "<订1 haircut 11-23 09:00>订好了。"
-            "接下来订上门修脚，明天，星期一，上午九点，平江路二十八号，对吗？",
+            "<订1 haircut 11-23 09:00>订好了。还要上门修脚，明天，星期一，上午九点，对吗？",
             "<订2 pedicure 11-23 09:00>订好了。上门修脚，明天，星期一，上午九点。" + MORE,
             "好的，祝您身体健康，再见。<挂断>",
         ]
 
+    def test_address_not_agreed_to_yet_is_read_back(self):
+        said = conversation("理发，还要修脚，明天上午", "算了")[-1]
+        assert said == "没有订。还要上门修脚，明天，星期一，上午九点，平江路二十八号，对吗？"
+
     def test_time_is_asked_for_each_if_none_was_named(self):
         assert conversation("理发，还要修脚", "明天上午", "对")[::2] == [
             "我们先订上门理发。您希望什么时候？",
-            "<订1 haircut 11-23 09:00>订好了。接下来订上门修脚。您希望什么时候？",
+            "<订1 haircut 11-23 09:00>订好了。还要上门修脚。您希望什么时候？",
         ]
 
     def test_second_order_after_more(self):
@@ -258,11 +261,11 @@ class TestSeveral:
 
     def test_further_service_with_the_yes_waits_its_turn(self):
         said = conversation("助浴，明天上午", "对，还要送餐")[-1]
-        assert said.startswith("<订1 bathing 11-23 09:00>订好了。接下来订送饭上门，明天")
+        assert said.startswith("<订1 bathing 11-23 09:00>订好了。还要送饭上门，明天")
 
     def test_cancelling_the_first_goes_on_with_the_second(self):
         said = conversation("理发，还要修脚", "算了")[-1]
-        assert said == "好的，没有订。接下来订上门修脚。您希望什么时候？"
+        assert said == "没有订。还要上门修脚。您希望什么时候？"
 
     def test_changing_a_booked_order_is_for_a_human(self):
         assert conversation("助浴，明天上午", "对", "后天")[-1].endswith("<人工 change_booked>")
@@ -341,7 +344,7 @@ class TestCancel:
     def test_nothing_is_booked(self):
         assert conversation("助浴，明天上午", "算了", "不用了") == [
             READ_BACK,
-            "好的，没有订。" + MORE,
+            "没有订。" + MORE,
             "好的，没有订服务，再见。<挂断>",
         ]
 

@@ -8,7 +8,7 @@ from talk import CATALOG, PROMPTS
 from ivr.dialogue import spoken
 from ivr.dialogue.conversation import Caller
 from ivr.dialogue.pieces import caller_pieces, fixed_pieces
-from ivr.dialogue.prompts import PromptError, load_prompts, parse_prompts, plain
+from ivr.dialogue.prompts import PromptError, load_prompts, parse_prompts, plain, seconds
 from ivr.dialogue.step import Piece
 
 TODAY = date(2026, 11, 22)
@@ -65,6 +65,10 @@ def test_address_is_short_and_its_numbers_are_said(written, said):
 
 def test_address_without_end_is_cut():
     assert len(spoken.address("很长很长的没有门牌也没有街道名字的一个地方")) <= spoken.MAX_ADDRESS
+
+
+def test_a_prompt_lasts_as_long_as_its_words_and_its_pauses():
+    assert seconds((Piece("您好。", pause_ms=300), Piece("好的，再见。", pause_ms=300))) == 1.92
 
 
 def test_phrases_made_in_advance_are_few_and_the_first_needed_come_first():
