@@ -53,7 +53,7 @@ async def test_high_risk_elder_is_answered_first_and_the_others_in_their_order(
             await dial(asterisk, ami, number)
             await event_of(events, "QueueCallerJoin", CallerIDNum=number)
         assert await phone.register() == 200
-        answered = []
+        answered: list[str] = []
         while len(answered) < len(numbers):
             ring = await phone.rings()
             await ring.answer()
