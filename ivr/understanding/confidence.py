@@ -88,24 +88,24 @@ _WEIGHTS = Clues(
     supposes=-1.71,
     expected=1.2,
     written=0.0,
-    sounded=-4.17,
-    beyond=0.92,
-    beyond_lead=0.95,
-    beyond_talk=-0.58,
+    sounded=-3.35,
+    beyond=0.89,
+    beyond_lead=0.94,
+    beyond_talk=-0.62,
 )
 _BIAS = -7.9
 _BY_LENGTH = 1.67
 """A long utterance takes more evidence, ..."""
 _BY_SHARE = -5.75
 """... and the evidence of a phrase that was heard as a whole tells less than it weighs."""
-_FOR, _AGAINST = 0.59, 0.04
+_FOR, _AGAINST = 0.5, 0.2
 """What the words tell for a service and against it, as a part of what they tell alone, where the
 sounds are known too: a recogniser that writes the wrong words has heard the right sounds."""
-_BESIDE_SOUNDS = {"length": 0.72, "pairs": 0.2, "topic_lead": 0.11, "doubt": -1.66}
+_BESIDE_SOUNDS = {"length": 0.64, "pairs": 0.15, "topic_lead": 0.09}
 """What some clues in the words tell besides, ..."""
 _MOST_BESIDE = 6.0
 """... up to here and down to its negative."""
-_BEHIND = 0.35
+_BEHIND = 0.39
 """What each deviation tells by which another service stands out more."""
 _OF_SOUNDS = ("sounded", "beyond", "beyond_lead", "beyond_talk")
 _OUTRIGHT = 0.95

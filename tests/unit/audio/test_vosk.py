@@ -23,7 +23,7 @@ def spoken(
 ) -> dict[str, Samples]:
     lead = np.zeros(1600, np.float32)
     return {
-        phrase: np.concatenate([lead, on_the_line(korean.synthesise(phrase, speed=0.7))])
+        phrase: np.concatenate([lead, on_the_line(korean.synthesise(phrase, speed=0.8))])
         for phrase in (HOSPITAL, HELLO)
     }
 
