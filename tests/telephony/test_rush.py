@@ -1,0 +1,154 @@
+"""More callers at once than there are lines and operators: nobody is busy, nobody is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from conftest import Site, free_ports
+from phone import Phone
+from sqlmodel import select
+
+from ivr.caller.simulator import CallReport, Simulator
+from ivr.outreach.queue_log import read
+from ivr.telephony import pbx
+from store import callbacks, operators
+from store.database import Store, open_store
+from store.models import CallbackState, Duty, QueueEnd, QueueVisit, Role
+
+CALLERS = int(os.environ.get("YIHU_RUSH", "20"))
+"""At once. A machine that is busy with other things cannot simulate many more."""
+LINES = CALLERS // 4
+APART_S = 1.0
+"""Between one caller and the next: the first still waits when the last comes."""
+RUSH_S = 900.0
+TALK_S = 8.0
+
+
+class Centre:
+    """A site with two operators on duty, and the telephones of its callers at home."""
+
+    def __init__(self, site: Site, store: Store) -> None:
+        self.site = site
+        self.store = store
+        self.called_at_home: Counter[str] = Counter()
+        self._talks: set[asyncio.Task[None]] = set()
+
+    async def operates(self, phone: Phone) -> None:
+        """Takes every call and is brief."""
+        while True:
+            ring = await phone.rings(RUSH_S)
+            if not ring.over.is_set():
+                await ring.answer()
+                await asyncio.sleep(TALK_S)
+                if not ring.over.is_set():
+                    await ring.hang_up()
+
+    async def picks_up(self, phone: Phone) -> None:
+        """At home, for everybody."""
+        while True:
+            ring = await phone.rings(RUSH_S)
+            if not ring.over.is_set():
+                self.called_at_home[ring.called] += 1
+                self._talks.add(asyncio.create_task(ring.answer()))
+
+    def visits(self) -> list[QueueVisit]:
+        with self.store.read() as session:
+            return list(session.exec(select(QueueVisit)))
+
+    def unserved(self, numbers: set[str]) -> set[str]:
+        answered = {one.phone for one in self.visits() if one.how is QueueEnd.ANSWERED}
+        done = {
+            row.callback.phone
+            for row in callbacks.newest_callbacks(self.store, states=(CallbackState.DONE,))
+        }
+        return numbers - answered - done
+
+
+@asynccontextmanager
+async def working_centre(make_site: Callable[..., Site]) -> AsyncIterator[Centre]:
+    port = free_ports(socket.SOCK_DGRAM, 1, 19000, 20000)
+    site = make_site(
+        YIHU_OUTBOUND__GATEWAY=f"127.0.0.1:{port}",
+        YIHU_AGENT__MAX_CALLS=str(LINES),
+        YIHU_QUEUE__WAITING_PER_OPERATOR="2",
+        YIHU_CALLBACK__HOURS_FROM="00:00",
+        YIHU_CALLBACK__HOURS_TO="23:59:59",
+    )
+    await asyncio.to_thread(site.up)
+    store = open_store(site.settings.database)
+    staff = [
+        operators.add(store, name, name, Role.OPERATOR, "no log-in", f"{name}'s secret")
+        for name in ("wang", "li")
+    ]
+    for one in staff:
+        assert one.id is not None
+        operators.set_duty(store, one.id, Duty.ON, "", datetime.now(UTC))
+    centre = Centre(site, store)
+    desks = [Phone(site.settings, one.extension, one.sip_secret) for one in staff]
+    async with desks[0], desks[1], Phone(site.settings, "home", "", port=port) as home:
+        for desk in desks:
+            async with asyncio.timeout(60):  # outreach makes the account first
+                while await desk.register() != 200:  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
+        working = [
+            asyncio.create_task(centre.operates(desks[0])),
+            asyncio.create_task(centre.operates(desks[1])),
+            asyncio.create_task(centre.picks_up(home)),
+        ]
+        try:
+            yield centre
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+            store.close()
+
+
+@pytest.mark.faults
+async def test_everybody_is_served_or_called_back_when_all_call_at_once(
+    make_site: Callable[..., Site],
+) -> None:
+    numbers = [f"1390001{index:04}" for index in range(CALLERS)]
+    async with working_centre(make_site) as centre, Simulator(centre.site.settings) as simulator:
+
+        async def calls(index: int) -> CallReport:
+            await asyncio.sleep(index * APART_S)
+            return await simulator.call([], numbers[index], patience_s=RUSH_S, farewell_s=RUSH_S)
+
+        async with asyncio.timeout(RUSH_S), asyncio.TaskGroup() as group:
+            reports = [group.create_task(calls(index)) for index in range(CALLERS)]
+        async with asyncio.timeout(RUSH_S):
+            while await asyncio.to_thread(centre.unserved, set(numbers)):  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+            while callbacks.claimed(centre.store):  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+
+        for report in (task.result() for task in reports):  # who hears busy raises SimulatorError
+            assert report.utterances, f"{report.number} heard nothing"
+            assert report.ended_by == "system"
+        rows = [row.callback for row in callbacks.newest_callbacks(centre.store)]
+        assert rows, "there was no rush"
+        assert max(Counter(row.phone for row in rows).values()) == 1
+        assert set(centre.called_at_home) <= {row.phone for row in rows}
+
+        place = pbx.find_place(centre.site.settings)
+        assert place is not None
+        record = (place.host(place.log) / "queue_log").read_text().splitlines()
+        logged = read(record, "operators", datetime.fromtimestamp(0, UTC))
+        told = {one.uniqueid: one for one in logged}
+        assert len(told) == len(logged) == len(centre.visits())
+        for visit in centre.visits():
+            one = told[visit.uniqueid]
+            assert (visit.phone, visit.call_id, visit.how, visit.answered_by) == (
+                one.phone,
+                one.call_id,
+                one.how,
+                one.answered_by,
+            )
