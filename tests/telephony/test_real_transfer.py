@@ -127,9 +127,9 @@ async def test_operator_finishes_what_an_elder_had_begun_with_the_agent(
     assert order.address == "干将路14号"
     assert {"look", "listen", "change"} <= await asyncio.to_thread(actions, store, operator)
     today = datetime.now(site.settings.zone).date()
-    told = await asyncio.to_thread(figures.report, store, today, today, site.settings.zone)
-    assert (told.whole.calls, told.whole.queued, told.whole.queue_answered) == (1, 1, 1)
-    assert told.whole.agent_alone == 0
+    day = await asyncio.to_thread(figures.report, store, today, today, site.settings.zone)
+    assert (day.whole.calls, told.whole.queued, told.whole.queue_answered) == (1, 1, 1)
+    assert day.whole.agent_alone == 0
 
 
 def actions(store: Store, operator: Operator) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -49,7 +50,7 @@ def test_longer_stretches_hide_the_doubts_inside_them() -> None:
     assert found[0] == Part("明")
 
 
-def turn(index: int, **fields: object) -> Turn:
+def turn(index: int, **fields: Any) -> Turn:
     return Turn(call_id=uuid4(), index=index, started_at=datetime.now(UTC), **fields)
 
 
