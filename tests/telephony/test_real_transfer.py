@@ -128,7 +128,7 @@ async def test_operator_finishes_what_an_elder_had_begun_with_the_agent(
     assert {"look", "listen", "change"} <= await asyncio.to_thread(actions, store, operator)
     today = datetime.now(site.settings.zone).date()
     day = await asyncio.to_thread(figures.report, store, today, today, site.settings.zone)
-    assert (day.whole.calls, told.whole.queued, told.whole.queue_answered) == (1, 1, 1)
+    assert (day.whole.calls, day.whole.queued, day.whole.queue_answered) == (1, 1, 1)
     assert day.whole.agent_alone == 0
 
 
