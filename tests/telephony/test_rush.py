@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections import Counter
@@ -15,12 +16,12 @@ from conftest import Site, free_ports
 from phone import Phone
 from sqlmodel import select
 
-from ivr.caller.simulator import CallReport, Simulator
+from ivr.caller.simulator import CallReport, Simulator, SimulatorError
 from ivr.outreach.queue_log import read
 from ivr.telephony import pbx
 from store import callbacks, operators
 from store.database import Store, open_store
-from store.models import CallbackState, Duty, QueueEnd, QueueVisit, Role
+from store.models import CallbackState, Cause, Duty, QueueEnd, QueueVisit, Role
 
 CALLERS = int(os.environ.get("YIHU_RUSH", "20"))
 """At once. A machine that is busy with other things cannot simulate many more."""
@@ -29,6 +30,8 @@ APART_S = 1.0
 """Between one caller and the next: the first still waits when the last comes."""
 RUSH_S = 900.0
 TALK_S = 8.0
+KILL_APART_S = 4.0
+MEMBERS_BACK_S = 10.0
 
 
 class Centre:
@@ -38,6 +41,7 @@ class Centre:
         self.site = site
         self.store = store
         self.called_at_home: Counter[str] = Counter()
+        self.desks: list[Phone] = []
         self._talks: set[asyncio.Task[None]] = set()
 
     async def operates(self, phone: Phone) -> None:
@@ -91,7 +95,7 @@ async def working_centre(make_site: Callable[..., Site]) -> AsyncIterator[Centre
         assert one.id is not None
         operators.set_duty(store, one.id, Duty.ON, "", datetime.now(UTC))
     centre = Centre(site, store)
-    desks = [Phone(site.settings, one.extension, one.sip_secret) for one in staff]
+    desks = centre.desks = [Phone(site.settings, one.extension, one.sip_secret) for one in staff]
     async with desks[0], desks[1], Phone(site.settings, "home", "", port=port) as home:
         for desk in desks:
             async with asyncio.timeout(60):  # outreach makes the account first
@@ -152,3 +156,48 @@ async def test_everybody_is_served_or_called_back_when_all_call_at_once(
                 one.how,
                 one.answered_by,
             )
+
+
+@pytest.mark.faults
+async def test_nobody_who_waits_is_forgotten_when_everything_is_killed_in_the_rush(
+    make_site: Callable[..., Site],
+) -> None:
+    numbers = [f"1390002{index:04}" for index in range(CALLERS)]
+    async with working_centre(make_site) as centre, Simulator(centre.site.settings) as simulator:
+        site = centre.site
+
+        async def calls(index: int) -> None:
+            await asyncio.sleep(index * APART_S)
+            with contextlib.suppress(SimulatorError):  # who calls while Asterisk is dead
+                await simulator.call([], numbers[index], patience_s=RUSH_S, farewell_s=RUSH_S)
+
+        rush = asyncio.gather(*(calls(index) for index in range(CALLERS)))
+        try:
+            for name in ("agent", "console", "outreach", "asterisk"):
+                await asyncio.sleep(KILL_APART_S)
+                site.kill(name)
+            async with asyncio.timeout(RUSH_S), site.ami() as ami:
+                await ami.wait_connected(RUSH_S)
+                back_at = asyncio.get_running_loop().time()
+                while True:
+                    listed = await ami.listed("QueueStatus", Queue="operators")
+                    if sum(one.get("Membership") == "dynamic" for one in listed) == 2:
+                        break
+                    await asyncio.sleep(0.1)
+                assert asyncio.get_running_loop().time() - back_at < MEMBERS_BACK_S
+                for desk in centre.desks:
+                    assert await desk.register() == 200
+            waited = {one.phone for one in centre.visits()}
+            assert waited
+            async with asyncio.timeout(RUSH_S):
+                while await asyncio.to_thread(centre.unserved, waited):  # noqa: ASYNC110
+                    await asyncio.sleep(0.5)
+                while callbacks.claimed(centre.store):  # noqa: ASYNC110
+                    await asyncio.sleep(0.5)
+        finally:
+            rush.cancel()
+            await asyncio.gather(rush, return_exceptions=True)
+        rows = [row.callback for row in callbacks.newest_callbacks(centre.store)]
+        assert any(row.cause is Cause.ABANDONED for row in rows), "nobody was cut off"
+        assert max(Counter(row.phone for row in rows).values()) == 1
+        assert max(centre.called_at_home.values()) == 1
