@@ -452,20 +452,20 @@ class Matcher:
         heard: Sequence[Heard],
         dialect: str = "",
         sounding: Sounding | None = None,
-        times: Set[int] = frozenset(),
+        timed: Timed | None = None,
     ) -> list[Candidate]:
         """The services that may be meant, most likely first, with calibrated confidence.
 
-        `times` are the syllables of the best text that tell a time.
+        `timed` is what the same texts say of the time.
         """
-        return candidates(self.weighed(heard, dialect, sounding, times)[0])
+        return candidates(self.weighed(heard, dialect, sounding, timed)[0])
 
     def weighed(
         self,
         heard: Sequence[Heard],
         dialect: str = "",
         sounding: Sounding | None = None,
-        times: Set[int] = frozenset(),
+        timed: Timed | None = None,
     ) -> tuple[list[tuple[Weighed, Clues]], Weighed, tuple[str, ...]]:
         """What speaks for each of the likeliest services, and for talk that orders nothing.
 
@@ -475,7 +475,8 @@ class Matcher:
         talk = _rank(self._everyday, heard, whole=True)
         everyday = _weighed(self._everyday, talk, 0)
         start, end = self._services.span(ranking.best[0], heard[0].syllables)
-        topics = self._told(heard, max(0, start - NEAR), end + NEAR)
+        times = timed.places[0] if timed else frozenset()
+        topics = self._told(heard, max(0, start - NEAR), end + NEAR, timed)
         named = self._services.places(heard[0].syllables, SPOTTED)
         signs = self._signs.places(heard[0].syllables, SIGN)
         framed = self._framed(heard[0])
@@ -588,10 +589,19 @@ class Matcher:
         }
 
     def _told(
-        self, heard: Sequence[Heard], first: int, last: int
+        self, heard: Sequence[Heard], first: int, last: int, timed: Timed | None
     ) -> dict[str, tuple[float, float]]:
-        """What syllables [first, last) of all hypotheses and their pairs say for each service."""
-        found = [(one.weight, self._topics.of(one.text[first:last])) for one in heard]
+        """What syllables [first, last) of all hypotheses and their pairs say for each service.
+
+        Those that are written as a time say nothing: 明天上午 is in talk more than in orders.
+        """
+        found = []
+        for number, one in enumerate(heard):
+            words = timed.found[number] if timed and timed.when else ()
+            passed = {n for word in words if word.written for n in range(word.start, word.end)}
+            near = range(first, min(last, len(one.text)))
+            text = "".join(one.text[n] for n in near if n not in passed)
+            found.append((one.weight, self._topics.of(text)))
         return {
             label: (
                 sum(weight * float(syllables[n]) for weight, (syllables, _) in found),
@@ -772,7 +782,7 @@ def search(
         return Findings((), act)
     clarity = CLEAR if state is State.TIME else CERTAIN
     timed = matcher.when(_with_sounds(heard, sounding), now, clarity)
-    services, everyday, named = matcher.weighed(heard, dialect, sounding, timed.places[0])
+    services, everyday, named = matcher.weighed(heard, dialect, sounding, timed)
     likely = candidates(services)
     if asked:
         act = matcher.heard_answer(heard, sounding, Topic.ACT, ASKED, timed.places)
