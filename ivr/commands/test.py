@@ -20,7 +20,8 @@ from ivr.config import ROOT, load_settings
 from ivr.supervisor import SetupError
 
 CHECKED = ["audio", "ivr", "store", "tests"]
-SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+PAGES = "tests/browser"
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", f"--ignore={PAGES}"]
 """Telephone calls take their time and little else, so several test files run at once, a file in
 one process; in their order, in which the calls come before what needs the processor."""
 ALIKE = {"PYTHONHASHSEED": "0"}
@@ -65,7 +66,8 @@ def test(
     )
     marks = [] if faults else ["-m", "not faults"]
     failed = []
-    for check in [*checks, ["-m", "pytest", *marks, *(context.args or SIDE_BY_SIDE)]]:
+    runs = [context.args] if context.args else [SIDE_BY_SIDE, [PAGES]]  # a browser wants it quiet
+    for check in [*checks, *(["-m", "pytest", *marks, *run] for run in runs)]:
         _say(" ".join(check[1:]))
         started = time.monotonic()
         if subprocess.run([sys.executable, *check], cwd=ROOT, env=os.environ | ALIKE).returncode:
