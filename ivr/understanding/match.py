@@ -484,7 +484,7 @@ class Matcher:
         places = list(range(min(TOP, len(ranking.labels))))
         spotter = self._services
         written = {spotter.entries[n].label for n in spotter.written(heard[0].text)}
-        sounded = self._sounded(sounding.alike) if sounding else {}
+        sounded = self._sounded(spotter, sounding) if sounding else {}
         idle = self._everyday.furthest_beyond_chance(sounding.alike) if sounding else 0.0
         heard_most = sorted(sounded, key=lambda label: -sounded[label][0])
         for label in (likeliest, *heard_most[:TOP_HEARD]):
@@ -535,11 +535,9 @@ class Matcher:
         clearly = dict.fromkeys(spotter.entries[place.entry].label for place in named)
         return weighed, everyday, tuple(clearly)
 
-    def _sounded(self, alike: Scores) -> dict[str, tuple[float, Entry]]:
-        """How far each service stands out in the sounds, and by which phrase."""
-        spotter = self._services
-        beyond = spotter.beyond_chance(alike)
-        pooled, best = spotter.pool(beyond)
+    def _sounded(self, spotter: Spotter, sounding: Sounding) -> dict[str, tuple[float, Entry]]:
+        """By how many deviations each label stands out in the sounds, and by which phrase."""
+        pooled, best = spotter.pool(spotter.beyond_chance(sounding.alike))
         return {
             label: (value, spotter.entries[entry])
             for label, value, entry in zip(
@@ -623,7 +621,7 @@ class Matcher:
         a frame (我想, 吧) explains, as a part of what answers explain, times `strict`. The words
         of a time (`timed`) are no answer and need none.
         """
-        spotter = self._acts if topic is Topic.ACT else self._ratings
+        spotter = self._answers(topic)
         found: dict[str, Candidate] = {}
         for number, one in enumerate(heard):
             times = timed[number] if timed else frozenset()
@@ -651,7 +649,7 @@ class Matcher:
 
     def by_ear(self, sounding: Sounding, topic: Topic, strict: float) -> list[Candidate]:
         """The acts or ratings by how well they fit the sounds, best first; see `answer`."""
-        spotter = self._acts if topic is Topic.ACT else self._ratings
+        spotter = self._answers(topic)
         shares = spotter.shares(sounding.alike)
         left = np.maximum(len(sounding.syllables) - spotter.lengths, 0)
         values = (shares - strict * left / spotter.lengths).astype(np.float32)
@@ -673,13 +671,13 @@ class Matcher:
     ) -> Candidate:
         """The act or rating in the words, if the sounds do not contradict; else that in the sounds.
 
-        For answers to a question that asks for them: elsewhere, sounds alone tell too little.
+        For answers to a question that asks for them; see `wish` for others.
         """
         told = self.answer(heard, topic, strict, timed)
         if sounding is None:
             return told
         by_ear = self.by_ear(sounding, topic, strict)
-        beyond = self._standing(sounding, topic)
+        beyond = self._beyond(topic, sounding)
         first, second = sorted(beyond, key=lambda code: -beyond[code])[:2]
         fitting = told if told.confidence >= ACT_HEARD else _clearest(by_ear)
         if fitting and not _contradicted(fitting, by_ear, beyond):
@@ -694,16 +692,16 @@ class Matcher:
             return replace(same, confidence=BY_EAR_SURE)
         return _NONE if fitting else told
 
-    def wish(self, told: Candidate, sounding: Sounding, services: Sequence[Clues]) -> Candidate:
+    def wish(self, told: Candidate, sounding: Sounding, sure: float, need: float) -> Candidate:
         """The act that nobody asked for: the one `told` in the words, or one that stands out.
 
-        None that a service outdoes in the sounds; by sounds alone, no yes and no no.
+        None that a service outdoes in the sounds; by sounds alone, no yes and no no. `sure` is the
+        confidence in the likeliest service, `need` by how many deviations one stands out most.
         """
-        beyond = self._standing(sounding, Topic.ACT)
-        need = max(clues.beyond for clues in services)
+        beyond = self._beyond(Topic.ACT, sounding)
         if told.code and need - beyond[told.code] > NEED_OVER_WISH:
             told = _NONE
-        if told.confidence >= ACT_ALONE or max(map(confidence.of_service, services)) >= WISHED:
+        if told.confidence >= ACT_ALONE or sure >= WISHED:
             return told
         first, second = sorted(beyond, key=lambda code: -beyond[code])[:2]
         stands = (
@@ -713,11 +711,13 @@ class Matcher:
         )
         return Candidate(first, BY_EAR_SURE) if stands else told
 
-    def _standing(self, sounding: Sounding, topic: Topic) -> dict[str, float]:
-        """Deviations by which each act or rating fits the sounds better than by chance."""
-        spotter = self._acts if topic is Topic.ACT else self._ratings
-        pooled, _ = spotter.pool(spotter.beyond_chance(sounding.alike))
-        return {label: float(pooled[n]) for n, label in enumerate(spotter.labels)}
+    def _answers(self, topic: Topic) -> Spotter:
+        return self._acts if topic is Topic.ACT else self._ratings
+
+    def _beyond(self, topic: Topic, sounding: Sounding) -> dict[str, float]:
+        """By how many deviations each act or rating stands out in the sounds."""
+        sounded = self._sounded(self._answers(topic), sounding)
+        return {code: beyond for code, (beyond, _) in sounded.items()}
 
     def need(self, text: str, now: datetime) -> str:
         """What may name the need in an utterance: without the frames and the time around it."""
@@ -791,7 +791,8 @@ def search(
     else:
         act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
         if sounding:
-            act = matcher.wish(act, sounding, [clues for _, clues in services])
+            need = max(clues.beyond for _, clues in services)
+            act = matcher.wish(act, sounding, likely[0].confidence, need)
     return Findings(
         tuple(heard), act, _NONE, timed, tuple(services), tuple(likely), everyday, named
     )
