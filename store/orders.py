@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, true
 from sqlmodel import Session, col, select
 
 from store.database import Conflict, Store, StoreError
@@ -180,35 +181,24 @@ def orders_for(
     theirs = col(WorkOrder.phone).in_(phones) & col(WorkOrder.elder_id).is_(None)
     if elder_id is not None:
         theirs |= col(WorkOrder.elder_id) == elder_id
-    rows = (
-        select(WorkOrder, Elder.name)
-        .outerjoin(Elder, col(Elder.id) == col(WorkOrder.elder_id))
-        .where(theirs)
-        .order_by(col(WorkOrder.id).desc())
-        .limit(limit)
-    )
-    with store.read() as session:
-        return [ListedOrder(order, name or "") for order, name in session.exec(rows)]
+    return _listed(store, theirs, limit)
 
 
 def unfinished_orders(store: Store, limit: int) -> list[ListedOrder]:
     """Neither finished nor cancelled, newest first. Raises StoreError."""
-    rows = (
-        select(WorkOrder, Elder.name)
-        .outerjoin(Elder, col(Elder.id) == col(WorkOrder.elder_id))
-        .where(WorkOrder.status == OrderStatus.CREATED)
-        .order_by(col(WorkOrder.id).desc())
-        .limit(limit)
-    )
-    with store.read() as session:
-        return [ListedOrder(order, name or "") for order, name in session.exec(rows)]
+    return _listed(store, col(WorkOrder.status) == OrderStatus.CREATED, limit)
 
 
 def newest_orders(store: Store, limit: int | None = None) -> list[ListedOrder]:
     """Orders, newest first. Raises StoreError."""
+    return _listed(store, true(), limit)
+
+
+def _listed(store: Store, which: ColumnElement[bool], limit: int | None) -> list[ListedOrder]:
     rows = (
         select(WorkOrder, Elder.name)
         .outerjoin(Elder, col(Elder.id) == col(WorkOrder.elder_id))
+        .where(which)
         .order_by(col(WorkOrder.id).desc())
         .limit(limit)
     )

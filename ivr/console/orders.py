@@ -180,30 +180,38 @@ def _aware(text: object) -> datetime | None:
 
 async def create(request: web.Request) -> web.StreamResponse:
     """Books it; the same form sent twice books once."""
-    fields, viewer, now = await request.post(), request[VIEWER], datetime.now(UTC)
+    fields, now = await request.post(), datetime.now(UTC)
     call_id, number = call_id_of(text_of(fields, "call")), number_of(text_of(fields, "number"))
     elder = text_of(fields, "elder")
     call = await in_store(request, calls.find_call, call_id)
     if call is None:
         call = await _call_for(request, call_id, number_of(elder), now)
     content = await content_of(request, fields, call.elder_id)
+    booked = await book(request, call, number, content, text_of(fields, "said_time"))
+    raise web.HTTPSeeOther(f"/orders/{booked.id}")
+
+
+async def book(
+    request: web.Request, call: Call, number: int, content: Content, said_time: str
+) -> WorkOrder:
+    """An order taken down by whoever is logged in; booked once for each number of a call."""
     order = WorkOrder(
-        call_id=call_id,
+        call_id=call.id,
         number=number,
         code=content.code,
         elder_id=call.elder_id,
         phone=call.phone,
         address=content.address,
         scheduled_for=content.scheduled_for,
-        said_time=text_of(fields, "said_time"),
+        said_time=said_time,
         price_fen=content.price_fen,
         pay_fen=content.pay_fen,
-        created_at=now,
-        operator_id=viewer.id,
+        created_at=datetime.now(UTC),
+        operator_id=request[VIEWER].id,
     )
     booked = await in_store(request, orders.book, order)
     await audit(request, Action.CHANGE, "work_order", booked.id, "created")
-    raise web.HTTPSeeOther(f"/orders/{booked.id}")
+    return booked
 
 
 async def _call_for(request: web.Request, id: UUID, elder_id: int, at: datetime) -> Call:

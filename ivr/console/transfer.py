@@ -292,22 +292,9 @@ async def book(request: web.Request) -> web.StreamResponse:
     if call is None:
         call = await in_store(request, _enter, context, now)
     content = await order_pages.content_of(request, fields, call.elder_id)
-    order = WorkOrder(
-        call_id=id,
-        number=number_of(text_of(fields, "number")),
-        code=content.code,
-        elder_id=call.elder_id,
-        phone=call.phone,
-        address=content.address,
-        scheduled_for=content.scheduled_for,
-        said_time=context.half.get("said_time", ""),
-        price_fen=content.price_fen,
-        pay_fen=content.pay_fen,
-        created_at=now,
-        operator_id=viewer.id,
-    )
-    booked = await in_store(request, orders.book, order)
-    await audit(request, Action.CHANGE, "work_order", booked.id, "created")
+    said_time = context.half.get("said_time", "")
+    number = number_of(text_of(fields, "number"))
+    await order_pages.book(request, call, number, content, said_time)
     turn = text_of(fields, "turn")
     misheard = content.code != context.half.get("code")
     if context.told and misheard and turn not in ("", order_pages.CHANGED_MIND):
