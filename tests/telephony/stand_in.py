@@ -1,21 +1,82 @@
-"""Stands in for the agent and for callers, where what is tested is the dialplan on its own."""
+"""Stands in for the agent and for callers, where what is tested is the dialplan on its own.
+
+And a centre with operators, who have real telephones.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from aiohttp import web
 from conftest import Site
+from phone import Phone
 
 from ivr.caller.simulator import CallReport, Simulator
 from ivr.telephony.ami import Ami, AmiEvents
 from ivr.telephony.audiosocket import Line, serve
+from store import operators
+from store.database import open_store
+from store.models import Duty, Operator, Role
 
 CALL_S = 60.0
+
+
+class Centre:
+    """A site with outreach, its store and two operators, off duty."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.store = open_store(site.settings.database)
+        self.operators = [
+            operators.add(self.store, name, name, Role.OPERATOR, "no log-in", f"secret of {name}")
+            for name in ("wang", "li")
+        ]
+        self._outreach: subprocess.Popen[bytes] | None = None
+
+    def set(self, index: int, duty: Duty, reason: str = "") -> Operator:
+        id = self.operators[index].id
+        assert id is not None
+        return operators.set_duty(self.store, id, duty, reason, datetime.now(UTC))
+
+    def phone(self, index: int) -> Phone:
+        operator = self.operators[index]
+        return Phone(self.site.settings, operator.extension, operator.sip_secret)
+
+    @asynccontextmanager
+    async def phones(self) -> AsyncIterator[list[Phone]]:
+        """Of both operators, registered."""
+        async with self.phone(0) as one, self.phone(1) as other:
+            async with asyncio.timeout(CALL_S):
+                for phone in (one, other):
+                    # Outreach may not have made the account yet.
+                    while await phone.register() != 200:  # noqa: ASYNC110
+                        await asyncio.sleep(0.2)
+            yield [one, other]
+
+    def start_outreach(self) -> None:
+        self._outreach = self.site.start_outreach()
+
+    def kill_outreach(self) -> None:
+        if self._outreach is not None:
+            self._outreach.kill()
+            self._outreach.wait()
+            self._outreach = None
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """With outreach running; the store is closed afterwards."""
+        self.start_outreach()
+        try:
+            yield
+        finally:
+            self.kill_outreach()
+            self.store.close()
 
 
 @asynccontextmanager

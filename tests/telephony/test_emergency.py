@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -16,15 +14,13 @@ from call_fixtures import sounds_like
 from conftest import Site, free_ports
 from phone import Phone, Ring
 from sqlmodel import select
-from stand_in import CALL_S, agent, dial, event_of, hang_up_all, press
+from stand_in import CALL_S, Centre, agent, dial, event_of, hang_up_all, press
 
 from audio.engines import make_recogniser
 from ivr.caller.script import Press
 from ivr.caller.simulator import Simulator
 from ivr.telephony.ami import Ami
-from store import operators
-from store.database import Store, open_store
-from store.models import Alarm, Duty, Operator, Role
+from store.models import Alarm, Duty
 
 ELDER, OTHERS = "13900000009", ("13900000001", "13900000002", "13900000003")
 ONCALL = "13711111111"
@@ -32,19 +28,12 @@ SPOKEN = 1000
 """Samples above this are speech and no silence of the line."""
 
 
-class Centre:
-    """A site with outreach and two operators, one of them off duty."""
+class Alarmed(Centre):
+    """The first operator is on duty, the second is not."""
 
-    def __init__(self, site: Site, store: Store) -> None:
-        self.site = site
-        self.store = store
-        self.operators = [
-            operators.add(store, name, name, Role.OPERATOR, "no log-in", f"secret of {name}")
-            for name in ("wang", "li")
-        ]
-
-    def phone(self, operator: Operator) -> Phone:
-        return Phone(self.site.settings, operator.extension, operator.sip_secret)
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.set(0, Duty.ON)
 
     async def alarm(self, call_id: UUID, *, answered: bool = False) -> Alarm:
         """The alarm of this call, once it is in the store."""
@@ -60,17 +49,6 @@ class Centre:
                     return alarm
                 await asyncio.sleep(0.1)
 
-    @asynccontextmanager
-    async def phones(self) -> AsyncIterator[list[Phone]]:
-        """Of all operators, registered."""
-        async with self.phone(self.operators[0]) as one, self.phone(self.operators[1]) as other:
-            for phone in (one, other):
-                async with asyncio.timeout(CALL_S):
-                    # Outreach may not have made the account yet.
-                    while await phone.register() != 200:  # noqa: ASYNC110
-                        await asyncio.sleep(0.2)
-            yield [one, other]
-
     async def fill_queue(self, ami: Ami, phone: Phone) -> None:
         """The operator on duty talks, and more callers wait."""
         with ami.events("QueueCallerJoin") as joined:
@@ -78,13 +56,6 @@ class Centre:
                 await dial(self.site, ami, number)
                 await event_of(joined, "QueueCallerJoin", CallerIDNum=number)
         await (await phone.rings()).answer()
-
-    def start_outreach(self) -> None:
-        self._outreach = self.site.start_outreach()
-
-    def kill_outreach(self) -> None:
-        self._outreach.kill()
-        self._outreach.wait()
 
 
 @pytest.fixture(scope="module")
@@ -94,23 +65,18 @@ def far_end() -> int:
 
 
 @pytest.fixture(scope="module")
-def centre(make_site: Callable[..., Site], far_end: int) -> Iterator[Centre]:
+def centre(make_site: Callable[..., Site], far_end: int) -> Iterator[Alarmed]:
     site = make_site(
         YIHU_EMERGENCY__ONCALL=f'["{ONCALL}"]', YIHU_OUTBOUND__GATEWAY=f"127.0.0.1:{far_end}"
     )
     site.start_asterisk()
-    store = open_store(site.settings.database)
-    made = Centre(site, store)
-    assert made.operators[0].id is not None
-    operators.set_duty(store, made.operators[0].id, Duty.ON, "", datetime.now(UTC))
-    made.start_outreach()
-    yield made
-    made.kill_outreach()
-    store.close()
+    made = Alarmed(site)
+    with made.at_work():
+        yield made
 
 
 @pytest_asyncio.fixture
-async def ami(centre: Centre) -> AsyncIterator[Ami]:
+async def ami(centre: Alarmed) -> AsyncIterator[Ami]:
     async with centre.site.ami() as manager:
         await manager.wait_connected(CALL_S)
         yield manager
@@ -118,7 +84,7 @@ async def ami(centre: Centre) -> AsyncIterator[Ami]:
 
 
 async def test_9_in_the_queue_rings_every_operator_though_the_queue_is_full(
-    centre: Centre, ami: Ami
+    centre: Alarmed, ami: Ami
 ) -> None:
     call_id = uuid4()
     async with agent(centre.site, "queue"), centre.phones() as phones:
@@ -139,7 +105,7 @@ async def test_9_in_the_queue_rings_every_operator_though_the_queue_is_full(
 
 
 async def test_9_while_the_place_is_said_is_asked_for_again_and_rings_the_operators(
-    centre: Centre, ami: Ami
+    centre: Alarmed, ami: Ami
 ) -> None:
     async with agent(centre.site, "queue"), centre.phones() as phones:
         await centre.fill_queue(ami, phones[0])
@@ -155,7 +121,7 @@ async def test_9_while_the_place_is_said_is_asked_for_again_and_rings_the_operat
 
 @pytest.mark.parametrize("admit", ["error", "callback"])
 async def test_9_in_what_is_said_before_the_queue_rings_the_operators(
-    centre: Centre, ami: Ami, admit: str
+    centre: Alarmed, ami: Ami, admit: str
 ) -> None:
     """In the apology for an agent that has failed, and in the promise of a call-back."""
     leave = asyncio.Event()
@@ -173,7 +139,7 @@ async def test_9_in_what_is_said_before_the_queue_rings_the_operators(
 
 
 async def test_operator_who_hangs_up_at_once_is_rung_again_with_all_others(
-    centre: Centre, ami: Ami
+    centre: Alarmed, ami: Ami
 ) -> None:
     async with agent(centre.site, "agent", "emergency"), centre.phones() as phones:
         await dial(centre.site, ami, ELDER)
@@ -185,7 +151,7 @@ async def test_operator_who_hangs_up_at_once_is_rung_again_with_all_others(
 
 
 async def test_what_the_agent_takes_for_an_emergency_rings_the_operators(
-    centre: Centre, ami: Ami
+    centre: Alarmed, ami: Ami
 ) -> None:
     async with agent(centre.site, "agent", "emergency"), centre.phones() as phones:
         await dial(centre.site, ami, ELDER)
@@ -220,7 +186,7 @@ async def test_caller_is_kept_company_until_there_is_a_telephone_to_ring(
 
 
 async def test_number_on_call_rings_too_and_a_mailbox_does_not_take_the_call(
-    centre: Centre, ami: Ami, far_end: int
+    centre: Alarmed, ami: Ami, far_end: int
 ) -> None:
     first, second = uuid4(), uuid4()
     async with (
@@ -247,7 +213,7 @@ async def test_number_on_call_rings_too_and_a_mailbox_does_not_take_the_call(
             await asyncio.gather(pressing, return_exceptions=True)
 
 
-async def test_alarm_is_recorded_though_outreach_was_dead(centre: Centre, ami: Ami) -> None:
+async def test_alarm_is_recorded_though_outreach_was_dead(centre: Alarmed, ami: Ami) -> None:
     call_id = uuid4()
     async with agent(centre.site, "agent", "emergency"), centre.phones() as phones:
         centre.kill_outreach()

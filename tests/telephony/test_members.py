@@ -3,64 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 from conftest import Site
 from phone import Phone
-from stand_in import CALL_S
+from stand_in import CALL_S, Centre
 
 from ivr.telephony.ami import Ami, AmiError
 from store import operators
-from store.database import Store, open_store
-from store.models import Duty, Operator, Role
-
-SECRETS = ("first secret", "second secret")
-
-
-class Centre:
-    """A site with outreach, its store and two operators."""
-
-    def __init__(self, site: Site, store: Store) -> None:
-        self.site = site
-        self.store = store
-        self.operators = [
-            operators.add(store, name, name, Role.OPERATOR, "no log-in", secret)
-            for name, secret in zip(("wang", "li"), SECRETS, strict=True)
-        ]
-        self.outreach: subprocess.Popen[bytes] | None = None
-
-    def phone(self, index: int) -> Phone:
-        operator = self.operators[index]
-        return Phone(self.site.settings, operator.extension, operator.sip_secret)
-
-    def set(self, index: int, duty: Duty, reason: str = "") -> Operator:
-        id = self.operators[index].id
-        assert id is not None
-        return operators.set_duty(self.store, id, duty, reason, datetime.now(UTC))
-
-    def start_outreach(self) -> None:
-        self.outreach = self.site.start_outreach()
-
-    def kill_outreach(self) -> None:
-        if self.outreach is not None:
-            self.outreach.kill()
-            self.outreach.wait()
-            self.outreach = None
+from store.models import Duty, Role
 
 
 @pytest.fixture(scope="module")
 def centre(make_site: Callable[..., Site]) -> Iterator[Centre]:
     site = make_site()
     site.start_asterisk()
-    store = open_store(site.settings.database)
-    made = Centre(site, store)
-    made.start_outreach()
-    yield made
-    made.kill_outreach()
-    store.close()
+    made = Centre(site)
+    with made.at_work():
+        yield made
 
 
 async def queue_is(ami: Ami, wanted: dict[str, str]) -> None:

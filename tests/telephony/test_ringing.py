@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 import pytest
 from conftest import Site
-from phone import Phone
-from stand_in import CALL_S, agent, dial
+from stand_in import CALL_S, Centre, agent, dial
 
-from store import handovers, operator_calls, operators
-from store.database import Store, open_store
+from store import handovers, operator_calls
 from store.handovers import Place
-from store.models import Duty, Operator, Role
+from store.models import Duty
 
 ELDER = "13900000009"
 
 
-class Centre:
-    """A site with outreach and two operators on duty."""
+class Ringing(Centre):
+    """Both operators are on duty."""
 
-    def __init__(self, site: Site, store: Store) -> None:
-        self.site = site
-        self.store = store
-        self.operators = [self._on_duty(name) for name in ("wang", "li")]
-        self.outreach: subprocess.Popen[bytes] | None = None
-
-    def _on_duty(self, name: str) -> Operator:
-        made = operators.add(self.store, name, name, Role.OPERATOR, "no log-in", f"{name}'s secret")
-        assert made.id is not None
-        return operators.set_duty(self.store, made.id, Duty.ON, "", datetime.now(UTC))
-
-    def start_outreach(self) -> None:
-        self.outreach = self.site.start_outreach()
-
-    def kill_outreach(self) -> None:
-        if self.outreach is not None:
-            self.outreach.kill()
-            self.outreach.wait()
-            self.outreach = None
-
-    @asynccontextmanager
-    async def phones(self) -> AsyncIterator[list[Phone]]:
-        """Of both, registered."""
-        settings = self.site.settings
-        wang, li = (Phone(settings, one.extension, one.sip_secret) for one in self.operators)
-        async with wang, li, asyncio.timeout(CALL_S):
-            for phone in (wang, li):
-                # Outreach may not have made the account yet.
-                while await phone.register() != 200:  # noqa: ASYNC110
-                    await asyncio.sleep(0.2)
-            yield [wang, li]
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        for index in range(2):
+            self.set(index, Duty.ON)
 
     async def until(self, call_id: UUID, place: Place, *extensions: str) -> None:
         """The store says that the caller is there, with just these operators' telephones."""
@@ -72,19 +40,16 @@ class Centre:
 
 
 @pytest.fixture(scope="module")
-def centre(make_site: Callable[..., Site]) -> Iterator[Centre]:
+def centre(make_site: Callable[..., Site]) -> Iterator[Ringing]:
     site = make_site()
     site.start_asterisk()
-    store = open_store(site.settings.database)
-    made = Centre(site, store)
-    made.start_outreach()
-    yield made
-    made.kill_outreach()
-    store.close()
+    made = Ringing(site)
+    with made.at_work():
+        yield made
 
 
 async def test_telephones_ring_until_one_is_picked_up_and_talk_until_it_is_hung_up(
-    centre: Centre,
+    centre: Ringing,
 ) -> None:
     call = uuid4()
     async with agent(centre.site, "queue"), centre.site.ami() as ami, centre.phones() as phones:
@@ -105,7 +70,7 @@ async def test_telephones_ring_until_one_is_picked_up_and_talk_until_it_is_hung_
         assert where.by == "li"
 
 
-async def test_nobody_is_shown_a_caller_who_has_hung_up(centre: Centre) -> None:
+async def test_nobody_is_shown_a_caller_who_has_hung_up(centre: Ringing) -> None:
     call = uuid4()
     async with agent(centre.site, "queue"), centre.site.ami() as ami, centre.phones() as phones:
         await ami.wait_connected(CALL_S)
@@ -116,7 +81,7 @@ async def test_nobody_is_shown_a_caller_who_has_hung_up(centre: Centre) -> None:
         assert await asyncio.to_thread(operator_calls.present, centre.store) == []
 
 
-async def test_what_rings_is_known_again_after_outreach_was_away(centre: Centre) -> None:
+async def test_what_rings_is_known_again_after_outreach_was_away(centre: Ringing) -> None:
     before, call = uuid4(), uuid4()
     async with agent(centre.site, "queue"), centre.site.ami() as ami, centre.phones() as phones:
         await ami.wait_connected(CALL_S)

@@ -9,16 +9,17 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
-from visiting import PASSWORD, Browser
+from visiting import HOME, NUMBER, PASSWORD, Browser
 
 from ivr.catalog import load_catalog
 from ivr.catalog import services as catalog_rows
 from ivr.config import Settings
 from ivr.console.app import make_app
 from ivr.console.passwords import hash_password
-from store import operators, services
+from store import elders, operators, services
 from store.database import Store, open_store
-from store.models import Operator, Role
+from store.elders import Registration
+from store.models import Operator, Role, SupportClass
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +57,11 @@ def operator(store: Store) -> Operator:
     found = operators.find(store, "operator")
     assert found is not None
     return found
+
+
+@pytest.fixture
+def elder_id(store: Store) -> int:
+    new = Registration(NUMBER, "王秀英", HOME, SupportClass.SUBSIDISED, "suzhou", True)
+    id = elders.register(store, new).elder.id
+    assert id is not None
+    return id

@@ -10,29 +10,24 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from visiting import Browser
+from visiting import HOME, NOW, NUMBER, Browser
 
 from audio.sound import write_wav
 from ivr.config import Settings
 from ivr.recordings import turn_sound
-from store import alarms, audit, callbacks, calls, elders, operator_calls, orders
+from store import alarms, audit, callbacks, calls, operator_calls, orders
 from store.corrections import corrections
 from store.database import Store
-from store.elders import Registration
 from store.models import (
     Cause,
     Next,
     Operator,
     Outcome,
     QueueVisit,
-    SupportClass,
     Turn,
     Wants,
 )
 
-NUMBER = "051265123450"
-HOME = "姑苏区干将路12号"
-NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
 SUMMARY = {
     "service": "cleaning",
     "wanted_next": "meal_delivery",
@@ -44,14 +39,6 @@ SUMMARY = {
         "address": HOME,
     },
 }
-
-
-@pytest.fixture
-def elder_id(store: Store) -> int:
-    new = Registration(NUMBER, "王秀英", HOME, SupportClass.SUBSIDISED, "suzhou", True)
-    id = elders.register(store, new).elder.id
-    assert id is not None
-    return id
 
 
 @pytest.fixture

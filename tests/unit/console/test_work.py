@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from visiting import Browser
+from visiting import HOME, NOW, NUMBER, Browser
 
 from ivr.catalog import load_catalog
 from ivr.config import Settings
@@ -25,23 +25,10 @@ from store.models import (
     OrderEvent,
     OrderStatus,
     Outcome,
-    SupportClass,
     Turn,
     Wants,
     WorkOrder,
 )
-
-NUMBER = "051265123450"
-HOME = "姑苏区干将路12号"
-NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def elder_id(store: Store) -> int:
-    new = Registration(NUMBER, "王秀英", HOME, SupportClass.SUBSIDISED, "suzhou", True)
-    id = elders.register(store, new).elder.id
-    assert id is not None
-    return id
 
 
 @pytest.fixture

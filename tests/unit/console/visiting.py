@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aiohttp import ClientResponse, ClientSession
 
 PASSWORD = "correct horse"
+NUMBER = "051265123450"
+HOME = "姑苏区干将路12号"
+NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
+"""Where and when an elder of the tests calls from."""
 
 
 @dataclass(slots=True)
