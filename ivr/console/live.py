@@ -29,6 +29,7 @@ ALIVE_S = 15.0
 """How often a quiet connection is written to, and its session looked at again."""
 RETRY_MS = 1000
 """How soon a browser comes back when its connection has ended."""
+STREAM = "text/event-stream"
 MOST_TOPICS = 12
 ON_EVERY_PAGE = frozenset({"duty", "ringing", "alarms"})
 """What concerns the viewer themselves or everybody; looking at the rest is audited."""
@@ -155,7 +156,13 @@ async def close_live(app: web.Application) -> None:
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """One connection a page: /events?watch=duty,calls,call:ID."""
+    """One connection a page: /events?watch=duty,calls,call:ID.
+
+    Whoever is not logged in any more hears so in an event: a browser takes a refusal for a
+    connection that was lost, and the page would stay as it is.
+    """
+    if VIEWER not in request:
+        return web.Response(text=_event("signed-out", "").decode(), content_type=STREAM)
     live, viewer = request.app[LIVE], request[VIEWER]
     names = list(dict.fromkeys(filter(None, request.query.get("watch", "").split(","))))
     topics = [live.topic(name) for name in names]
@@ -165,7 +172,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         raise web.HTTPForbidden
     if personal := ",".join(name for name in names if name not in ON_EVERY_PAGE):
         await audit(request, Action.LOOK, "live", personal)
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    response = web.StreamResponse(headers={"Content-Type": STREAM})
     await response.prepare(request)
     try:
         await response.write(f"retry: {RETRY_MS}\n\n".encode())
@@ -229,4 +236,4 @@ def _event(name: str, html: str) -> bytes:
     return f"event: {name}\n{lines}\n".encode()
 
 
-PAGES: tuple[Page, ...] = (Page("GET", "/events", events),)
+PAGES: tuple[Page, ...] = (Page("GET", "/events", events, role=None),)

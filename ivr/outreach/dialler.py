@@ -27,6 +27,7 @@ from ivr.config import Settings
 from ivr.outreach.line import Room, to_dial
 from ivr.outreach.schedule import next_time, retry_at
 from ivr.telephony.ami import Ami, AmiError
+from ivr.telephony.members import QUEUE
 from ivr.telephony.probe import answers
 from store import callbacks, queue_visits
 from store.database import Store, StoreError
@@ -308,7 +309,7 @@ class Dialler:
             visit.call_id for visit in await asyncio.to_thread(queue_visits.talking, self._store)
         }
         rung = sum(row.wants is Wants.OPERATOR and row.attempt_id not in talking for row in out)
-        queues = await self._ami.listed("QueueSummary", Queue="operators")
+        queues = await self._ami.listed("QueueSummary", Queue=QUEUE)
         return Room(
             calls=calls,
             agent=agent,

@@ -16,13 +16,13 @@ import structlog
 
 from ivr.outreach.queue_log import extension_of, read
 from ivr.telephony.ami import Ami, AmiError, AmiEvents
+from ivr.telephony.members import QUEUE
 from store import queue_visits
 from store.database import Store, StoreError
 from store.models import QueueEnd
 from store.phones import of_caller
 from store.privacy import mask_phone
 
-QUEUE = "operators"
 EVENTS = (
     "FullyBooted",
     "QueueCallerJoin",
@@ -80,8 +80,7 @@ class _QueueWatch:
                 self._left.clear()
                 await self._catch_up()
                 continue
-            if event["Event"] == "FullyBooted":  # before our login is complete
-                await self._ami.wait_connected(CONNECTED_S)
+            if event["Event"] == "FullyBooted":  # a new connection
                 await self._catch_up()
             elif event["Queue"] == QUEUE:
                 if "Uniqueid" not in event:  # the caller's channel went before the event was made

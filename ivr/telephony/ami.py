@@ -18,6 +18,7 @@ import itertools
 import random
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -288,6 +289,14 @@ class Ami:
         loop = asyncio.get_running_loop()
         greeted = asyncio.Event()
         closed: asyncio.Future[BaseException | None] = loop.create_future()
+        early: deque[dict[str, Any]] = deque(maxlen=EVENTS_KEPT)
+
+        def happened(event: dict[str, Any]) -> None:
+            # FullyBooted overtakes the end of our login; whoever hears of it may act at once.
+            if self._up.is_set():
+                self._happened(event)
+            else:
+                early.append(event)
 
         def on_loop(act: Callable[..., None]) -> Callable[..., None]:
             def call(*values: Any) -> None:
@@ -304,7 +313,7 @@ class Ami:
             *self._address,
             on_greeting=on_loop(greeted.set),
             on_response=on_loop(self._answered),
-            on_event=on_loop(self._happened),
+            on_event=on_loop(happened),
             on_closed=on_loop(ended),
         )
         try:
@@ -321,6 +330,8 @@ class Ami:
                 raise AmiError("what answers there is not Asterisk's manager interface")
             await self._ask("Login", self._login, {}, CONNECT_SECONDS)
             self._up.set()
+            for event in early:
+                self._happened(event)
             while not closed.done():
                 await asyncio.wait({closed}, timeout=PING_SECONDS)
                 if not closed.done():

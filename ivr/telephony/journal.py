@@ -62,8 +62,7 @@ async def keep_journal(store: Store, ami: Ami) -> NoReturn:
                 await ami.wait_connected(CONNECTED_S)
                 await _take_kept(store, ami)
                 async for event in events:
-                    if event["Event"] == "FullyBooted":  # a new connection, not logged in yet
-                        await ami.wait_connected(CONNECTED_S)
+                    if event["Event"] == "FullyBooted":  # a new connection
                         await _take_kept(store, ami)
                     elif entry := told(event):
                         await _take(store, ami, entry)

@@ -26,7 +26,6 @@ RINGING, UP = "5", "6"
 CALL = "CALL_UUID"
 """The variable that the dialplan gives the caller's channel, and those dialled for it."""
 AGAIN_S = 1.0
-LOGIN_S = 5.0
 EVENTS = ("Newstate", "Hangup", "CoreShowChannel", "CoreShowChannelsComplete", "FullyBooted")
 
 log = structlog.get_logger()
@@ -73,7 +72,6 @@ async def _follow(store: Store, ami: Ami, events: AmiEvents) -> NoReturn:
     async for event in events:
         match event["Event"]:
             case "FullyBooted":  # a new connection
-                await ami.wait_connected(LOGIN_S)  # it says so while it still logs us in
                 present.clear()
                 await ami.action("CoreShowChannels")
             case "CoreShowChannelsComplete":

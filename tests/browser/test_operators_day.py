@@ -240,7 +240,7 @@ async def test_pages_speak_english_when_asked_to(
 ) -> None:
     console.operator("chen", "陈主任", Role.ADMIN)
     await log_in(page, console.url, "chen")
-    await page.get_by_text("陈主任").press("Enter")
+    await page.locator("summary", has_text="陈主任").press("Enter")
     await page.get_by_role("button", name="English").press("Enter")
     await expect(page.locator("html")).to_have_attribute("lang", "en")
     for path in ("/board", "/duty", "/orders", "/callbacks", "/people", "/password", "/audit"):

@@ -246,7 +246,7 @@ async def test_figures_are_told_in_english_too(
     busy_day(console.store, today - timedelta(days=1))
     busy_day(console.store, today - timedelta(days=2))
     await log_in(page, console.url, "zhao")
-    await page.get_by_text("赵敏").press("Enter")
+    await page.locator("summary", has_text="赵敏").press("Enter")
     await page.get_by_role("button", name="English").press("Enter")
     await expect(page.locator("html")).to_have_attribute("lang", "en")
     await page.goto(f"{console.url}/supervisor")

@@ -40,9 +40,10 @@ async def test_connection_comes_back_after_asterisk_restarts(
 ) -> None:
     own = make_site()
     await asyncio.to_thread(own.start_asterisk)
-    async with own.ami() as ami:
-        await ami.wait_connected(30)
-        with ami.events("FullyBooted") as booted:
+    ami = own.ami()
+    with ami.events("FullyBooted") as booted:
+        async with ami:
+            await asyncio.wait_for(anext(booted), 30)
             await asyncio.to_thread(own.down)
             await asyncio.to_thread(own.start_asterisk)
             await asyncio.wait_for(anext(booted), 30)

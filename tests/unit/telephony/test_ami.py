@@ -122,6 +122,19 @@ async def test_connection_that_was_cut_comes_back_and_events_go_on() -> None:
                 far.cut()
 
 
+async def test_whoever_hears_of_a_new_connection_may_act_at_once() -> None:
+    def booted(packet: dict[str, str]) -> str:
+        early = "Event: FullyBooted\r\n\r\n" if packet["Action"] == "Login" else ""
+        return f"{early}{agree(packet)}"
+
+    async with manager(booted) as far:
+        ami = client(far)
+        with ami.events("FullyBooted") as events:
+            async with ami:
+                await asyncio.wait_for(anext(events), TIMEOUT_S)
+                assert (await ami.action("Ping"))["Response"] == "Success"
+
+
 async def test_action_in_flight_fails_when_the_connection_is_cut() -> None:
     def silent(packet: dict[str, str]) -> str | None:
         return agree(packet) if packet["Action"] == "Login" else None
