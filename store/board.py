@@ -341,7 +341,8 @@ def _orders(session: Session, calls: Collection[UUID]) -> defaultdict[UUID, list
         .order_by(col(WorkOrder.id))
     )
     for call_id, code in session.exec(rows) if calls else ():
-        found[call_id].append(code)
+        if call_id is not None:
+            found[call_id].append(code)
     return found
 
 

@@ -22,6 +22,7 @@ BUSY_MS = 5000
 """How long a transaction waits for another one's lock: a call cannot wait longer."""
 MIGRATION_LOCK = 0x79696875
 """PostgreSQL's advisory lock held while migrating ("yihu")."""
+FOREIGN_KEY_CHECK = "PRAGMA foreign_key_check"
 BEGIN = "yihu_begin"
 """Execution option: how SQLite begins transactions, DEFERRED for reading, IMMEDIATE to write."""
 
@@ -73,11 +74,32 @@ class Store:
         """Brings the schema up to date; several processes may do so at once. Raises StoreError."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with self._explained(), self._writing.begin() as connection:
+        with self._explained(), self._unreferenced() as connection, connection.begin():
             if self.url.get_backend_name() == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            if lost := connection.execute(text(FOREIGN_KEY_CHECK)).all() if self._sqlite else []:
+                raise StoreError(f"the database {self.url.database} refers to what is gone: {lost}")
+
+    @contextmanager
+    def _unreferenced(self) -> Iterator[Connection]:
+        """A connection on which SQLite lets a table be made anew that others refer to."""
+        with self._writing.connect() as connection:
+            if not self._sqlite:
+                yield connection
+                return
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA foreign_keys=OFF").close()  # not possible inside a transaction
+            try:
+                yield connection
+            finally:
+                driver.execute("PRAGMA foreign_keys=ON").close()
+
+    @property
+    def _sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
 
     def close(self) -> None:
         self._engine.dispose()

@@ -60,22 +60,25 @@ class Content:
 
 
 def book(store: Store, order: WorkOrder) -> WorkOrder:
-    """Puts a new order on disk and returns it with its id.
+    """Puts a new order that a call has made on disk and returns it with its id.
 
     If the call has an order of that number already, that one is returned and nothing is changed,
     whoever books it at the same moment: booking may be retried. Raises StoreError.
     """
+    call_id = order.call_id
+    if call_id is None:
+        raise ValueError("the order is not of a call")
     order.id = None  # it has one after an earlier try that failed
     try:
         with store.write() as session:
-            if booked := _booked(session, order.call_id, order.number):
+            if booked := _booked(session, call_id, order.number):
                 return booked
             session.add(order)
             session.flush()
             session.add(_event(order, OrderEvent.CREATED, order.created_at, by=order.operator_id))
     except Conflict:  # on PostgreSQL another process may have been faster since we looked
         with store.read() as session:
-            if booked := _booked(session, order.call_id, order.number):
+            if booked := _booked(session, call_id, order.number):
                 return booked
         raise
     return order
@@ -151,14 +154,16 @@ def close(
     seen: int,
     detail: str = "",
 ) -> None:
-    """It is finished, or cancelled. Raises StoreError, Stale."""
+    """It is completed, or cancelled. Raises StoreError, Stale."""
     kinds = {
-        OrderStatus.FINISHED: OrderEvent.FINISHED,
+        OrderStatus.COMPLETED: OrderEvent.COMPLETED,
         OrderStatus.CANCELLED: OrderEvent.CANCELLED,
     }
     with store.write() as session:
         order = _unchanged(session, order_id, seen)
         order.status = status
+        if status is OrderStatus.COMPLETED:
+            order.completed_at = at
         session.add(_event(order, kinds[status], at, detail, by))
 
 
@@ -185,7 +190,7 @@ def orders_for(
 
 
 def unfinished_orders(store: Store, limit: int) -> list[ListedOrder]:
-    """Neither finished nor cancelled, newest first. Raises StoreError."""
+    """Neither completed nor cancelled, newest first. Raises StoreError."""
     return _listed(store, col(WorkOrder.status) == OrderStatus.CREATED, limit)
 
 

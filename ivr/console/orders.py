@@ -125,7 +125,7 @@ async def close(request: web.Request) -> web.StreamResponse:
     """Finished or cancelled; why, in words."""
     id, fields = number_of(request.match_info["id"]), await request.post()
     status, why = text_of(fields, "status"), text_of(fields, "why")
-    if status not in (OrderStatus.FINISHED, OrderStatus.CANCELLED):
+    if status not in (OrderStatus.COMPLETED, OrderStatus.CANCELLED):
         raise web.HTTPBadRequest
     if status == OrderStatus.CANCELLED and not why:
         raise web.HTTPBadRequest

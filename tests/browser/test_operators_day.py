@@ -134,11 +134,11 @@ async def test_misheard_order_is_corrected_and_finished_and_the_grammar_can_lear
 
     opened = orders.open_order(store, order.id or 0)
     assert opened is not None
-    assert (opened.order.code, opened.order.status) == ("window_cleaning", OrderStatus.FINISHED)
+    assert (opened.order.code, opened.order.status) == ("window_cleaning", OrderStatus.COMPLETED)
     assert [step.event.kind for step in opened.steps] == [
         OrderEvent.CREATED,
         OrderEvent.CORRECTED,
-        OrderEvent.FINISHED,
+        OrderEvent.COMPLETED,
     ]
     (correction,) = corrections(store)
     assert (correction.known, correction.code) == (Known.OPERATOR, "window_cleaning")

@@ -120,7 +120,7 @@ async def test_operator_finishes_what_an_elder_had_begun_with_the_agent(
     (order,) = caller.orders(report)
     assert (order.code, order.status, order.operator_id) == (
         "pedicure",
-        OrderStatus.FINISHED,
+        OrderStatus.COMPLETED,
         operator.id,
     )
     assert order.scheduled_for == datetime(2027, 1, 4, 14, 30, tzinfo=site.settings.zone)

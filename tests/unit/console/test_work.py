@@ -134,13 +134,13 @@ async def test_order_is_taken_and_finished_step_by_step(
     await browser.log_in("operator")
     await browser.get(f"/orders/{order.id}")
     await browser.post(f"/orders/{order.id}/take", seen=seen(store, order))
-    await browser.post(f"/orders/{order.id}/close", status="finished", seen=seen(store, order))
+    await browser.post(f"/orders/{order.id}/close", status="completed", seen=seen(store, order))
     assert steps(store, order) == [
         (OrderEvent.CREATED, ""),
         (OrderEvent.TAKEN, "operator 王"),
-        (OrderEvent.FINISHED, "operator 王"),
+        (OrderEvent.COMPLETED, "operator 王"),
     ]
-    assert orders.newest_orders(store)[0].order.status is OrderStatus.FINISHED
+    assert orders.newest_orders(store)[0].order.status is OrderStatus.COMPLETED
     again = await browser.post(
         f"/orders/{order.id}/close", status="cancelled", why="x", seen=seen(store, order)
     )
@@ -310,6 +310,7 @@ async def test_pages_come_in_the_language_of_whoever_looks(
     await browser.post("/language", language="en")
     page = await (await browser.get("/orders")).text()
     assert "Cleaning" in page and 'lang="en"' in page and "未办结" not in page
+    assert order.call_id is not None
     calls.end_call(store, order.call_id, Outcome.ORDERED, Next.HANGUP, NOW)
     for path in ("/board", "/duty", "/callbacks", f"/calls/{order.call_id}", "/people?q=王"):
         assert (await browser.get(path)).status == 200

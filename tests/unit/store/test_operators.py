@@ -116,7 +116,7 @@ def test_correction_that_changes_nothing_is_no_step(
     same = Content(order.code, order.scheduled_for, order.address, order.price_fen, order.pay_fen)
     id = order.id or 0
     assert orders.correct(store, id, same, id_of(operator), NOW, opened.seen) == frozenset()
-    orders.close(store, id, OrderStatus.FINISHED, id_of(operator), NOW, opened.seen)
+    orders.close(store, id, OrderStatus.COMPLETED, id_of(operator), NOW, opened.seen)
     assert orders.unfinished_orders(store, 9) == []
 
 
