@@ -30,6 +30,9 @@ class SmsState(StrEnum):
     """The gateway has taken it."""
     DELIVERED = "delivered"
     FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    """The gateway may have it or not, and would send it twice if asked again: a delivery report
+    settles it, or a person."""
 
 
 class SmsOut(SQLModel, table=True):
