@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 
 from store.database import Conflict, Store
 from store.models import Phone, SmsIn, SmsOut, SmsPurpose, SmsState, SmsStop
+from store.switches import paused
 
 UNASKED = (SmsPurpose.RATING, SmsPurpose.NOTICE)
 """What goes to elders of our own accord, and so not to who wants no messages."""
@@ -101,14 +102,13 @@ def queue_sms(
 def claim(
     store: Store, by: str, at: datetime, limit: int, purposes: Collection[SmsPurpose]
 ) -> list[SmsOut]:
-    """Takes messages that are due to hand them over now, answers first. Raises StoreError."""
-    rows = (
+    """Takes messages that are due to hand them over now, answers first.
+
+    While outgoing is switched off only answers go. Raises StoreError.
+    """
+    due = (
         select(SmsOut)
-        .where(
-            SmsOut.state == SmsState.QUEUED,
-            SmsOut.due_at <= at,
-            col(SmsOut.purpose).in_(purposes),
-        )
+        .where(SmsOut.state == SmsState.QUEUED, SmsOut.due_at <= at)
         .order_by(
             case((col(SmsOut.purpose) == SmsPurpose.REPLY, 0), else_=1),
             col(SmsOut.due_at),
@@ -119,7 +119,8 @@ def claim(
     )
     claimed = []
     with store.write() as session:
-        for row in session.exec(rows):
+        now = [one for one in purposes if one is SmsPurpose.REPLY or not paused(session)]
+        for row in session.exec(due.where(col(SmsOut.purpose).in_(now))):
             if row.purpose in UNASKED and session.get(SmsStop, row.phone) is not None:
                 row.state, row.detail = SmsState.FAILED, STOPPED
                 continue

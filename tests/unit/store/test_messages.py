@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sample_order import NOW
 
-from store import messages
+from store import messages, switches
 from store.database import Store
 from store.elders import Registration, register
 from store.messages import Report
@@ -109,6 +109,15 @@ def test_questions_wait_while_only_answers_may_go(store: Store) -> None:
     queue(store)
     assert messages.claim(store, ME, NOW, 9, [SmsPurpose.REPLY]) == []
     assert only(store).state is SmsState.QUEUED
+
+
+def test_only_answers_go_while_everything_out_is_switched_off(store: Store) -> None:
+    queue(store, "rating:1")
+    queue(store, "reply:1", purpose=SmsPurpose.REPLY)
+    switches.switch(store, switches.OUTGOING, True, NOW)
+    assert [row.key for row in claimed(store)] == ["reply:1"]
+    switches.switch(store, switches.OUTGOING, False, NOW)
+    assert [row.key for row in claimed(store)] == ["rating:1"]
 
 
 def test_message_the_gateway_has_not_taken_is_handed_over_again(store: Store) -> None:
