@@ -23,7 +23,6 @@ COMMANDS = (
     "orders",
     "say",
     "service",
-    "store",
     "test",
     "understand",
 )

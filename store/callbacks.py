@@ -14,6 +14,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, exists, or_
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -305,25 +306,34 @@ LONGEST_CALL = timedelta(hours=1)
 def due(store: Store, at: datetime) -> list[Callback]:
     """Those to be dialled now, in their order, without people who are on the telephone with us at
     this moment. Raises StoreError."""
+    rows = (
+        select(Callback)
+        .where(
+            col(Callback.state).in_(TO_BE_DIALLED),
+            Callback.due_at <= at,
+            ~on_the_telephone(col(Callback.phone), at),
+        )
+        .order_by(col(Callback.priority).desc(), col(Callback.queued_at), col(Callback.id))
+    )
+    with store.read() as session:
+        return list(session.exec(rows))
+
+
+def on_the_telephone(number: Mapped[str], at: datetime) -> ColumnElement[bool]:
+    """Whether the one with this number talks with us, or waits for an operator."""
     waiting = exists().where(
-        col(QueueVisit.phone) == col(Callback.phone),
+        col(QueueVisit.phone) == number,
         or_(
             col(QueueVisit.left_at).is_(None),
             (col(QueueVisit.how) == QueueEnd.ANSWERED) & col(QueueVisit.talk_ended_at).is_(None),
         ),
     )
     talking = exists().where(
-        col(Call.phone) == col(Callback.phone),
+        col(Call.phone) == number,
         col(Call.ended_at).is_(None),
         col(Call.started_at) > at - LONGEST_CALL,
     )
-    rows = (
-        select(Callback)
-        .where(col(Callback.state).in_(TO_BE_DIALLED), Callback.due_at <= at, ~waiting, ~talking)
-        .order_by(col(Callback.priority).desc(), col(Callback.queued_at), col(Callback.id))
-    )
-    with store.read() as session:
-        return list(session.exec(rows))
+    return waiting | talking
 
 
 def claimed(store: Store, by: str | None = None) -> list[Callback]:
