@@ -159,6 +159,39 @@ class CallbackSettings(BaseModel):
         return self
 
 
+class FollowUpSettings(BaseModel):
+    """Calls that we owe after a booking."""
+
+    hours_from: time = time(9)
+    hours_to: time = time(19)
+    """Outside these hours of the site's day nobody is called by us; an elder's own hours and days
+    can only be narrower."""
+    days: str = Field(default="1234567", pattern=r"^1?2?3?4?5?6?7?$", min_length=1)
+    """Days of the week, Monday is 1."""
+
+    @model_validator(mode="after")
+    def _hours(self) -> Self:
+        if self.hours_from >= self.hours_to:
+            raise ValueError("hours_from is not before hours_to")
+        return self
+
+
+class PlanSettings(BaseModel):
+    """Standing orders, and calls about what is planned."""
+
+    days_ahead: int = Field(default=1, ge=1, le=14)
+    """Orders are made of standing orders for today and so many days after it."""
+    confirm_hours: int = Field(default=3, ge=1)
+    """So long before a planned service the elder is called to confirm it."""
+    confirm_until_minutes: int = Field(default=60, ge=0)
+    """Later than this before it nobody is asked any more: the worker is on the way."""
+    evening: time = time(15)
+    """Who would have to be called before the calling hours is called from this time on, the day
+    before."""
+    greeting_minutes: int = Field(default=180, ge=30)
+    """So long after its time a greeting is still a greeting."""
+
+
 class ConsoleSettings(BaseModel):
     host: str = "127.0.0.1"
     """Address the operators' pages are on; 0.0.0.0 for other machines of the office."""
@@ -257,6 +290,8 @@ class Settings(BaseSettings):
     emergency: EmergencySettings = EmergencySettings()
     outbound: OutboundSettings = OutboundSettings()
     callback: CallbackSettings = CallbackSettings()
+    follow_up: FollowUpSettings = FollowUpSettings()
+    plan: PlanSettings = PlanSettings()
     console: ConsoleSettings = ConsoleSettings()
     recogniser: RecogniserSettings = RecogniserSettings()
     synthesiser: SynthesiserSettings = SynthesiserSettings()
