@@ -168,6 +168,27 @@ class FollowUpSettings(BaseModel):
     can only be narrower."""
     days: str = Field(default="1234567", pattern=r"^1?2?3?4?5?6?7?$", min_length=1)
     """Days of the week, Monday is 1."""
+    after_minutes: int = Field(default=60, ge=0)
+    """How long after a service its elder is asked how it was."""
+    tries: int = Field(default=3, ge=1)
+    """So often a number is called before it is written to, or given up."""
+    apart_minutes: int = Field(default=150, ge=1)
+    """So long who was not reached is left in peace; the next try is in another hour of the day too,
+    where there is one."""
+    busy_minutes: int = Field(default=20, ge=1)
+    """The same after a busy line: somebody is at home."""
+    soon_minutes: int = Field(default=30, ge=1)
+    """The same where it cannot wait for another hour: before a planned service, and when somebody
+    is asked how they are."""
+    greeting_tries: int = Field(default=2, ge=1)
+    """An elder alone who does not answer so many times is looked for by an operator."""
+    reply_hours: int = Field(default=72, ge=1)
+    """How long the answer to a text message is waited for."""
+    ring_s: float = Field(default=40, ge=5)
+    max_calls: int = Field(default=3, ge=0)
+    """Of outbound.max_calls, how many these calls may take."""
+    spare_agent: int = Field(default=2, ge=0)
+    """None is made unless the agent could take so many callers more."""
 
     @model_validator(mode="after")
     def _hours(self) -> Self:

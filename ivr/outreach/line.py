@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ivr.config import FollowUpSettings, OutboundSettings
 from store.models import Callback, QueueVisit, Wants
 
 
@@ -23,6 +24,21 @@ class Room:
     """Operators on duty, not paused."""
     rung: int
     """People being called for an operator, who do not talk to one yet."""
+
+
+def free_calls(own: OutboundSettings, out: int, used: int) -> int:
+    """How many more calls may go out, with `out` of ours out and `used` lines taken by callers and
+    called: so many lines stay free for callers."""
+    calls = own.max_calls - out
+    return min(calls, own.lines - own.spare_lines - used) if own.lines else calls
+
+
+def for_follow_ups(own: FollowUpSettings, out: int, calls: int, agent: int | None) -> int:
+    """How many follow-ups may be dialled, with `out` of them out and `calls` and `agent` as in Room
+    when those who have asked for a call are served."""
+    if agent is None:
+        return 0
+    return max(0, min(own.max_calls - out, calls, agent - own.spare_agent))
 
 
 def to_dial(due: Sequence[Callback], waiting: Sequence[QueueVisit], room: Room) -> list[Callback]:
