@@ -13,7 +13,17 @@ from sqlalchemy import ColumnElement, true
 from sqlmodel import Session, col, select
 
 from store.database import Conflict, Store, StoreError
-from store.models import Elder, Operator, OrderEvent, OrderStatus, WorkOrder, WorkOrderEvent
+from store.models import (
+    UNFINISHED,
+    ApiKey,
+    Elder,
+    Operator,
+    OrderEvent,
+    Provider,
+    Worker,
+    WorkOrder,
+    WorkOrderEvent,
+)
 
 
 class Stale(StoreError):
@@ -31,7 +41,9 @@ class Step(NamedTuple):
 
     event: WorkOrderEvent
     by: str
-    """Display name of the operator; empty for the caller and the system."""
+    """Display name of the operator, or the name of the system; empty for the caller and ours."""
+    provider: str = ""
+    """Name of who did it, or was told to."""
 
 
 class OpenedOrder(NamedTuple):
@@ -41,6 +53,8 @@ class OpenedOrder(NamedTuple):
     """Display name of the operator; empty if nobody has."""
     steps: list[Step]
     """Oldest first; there is always one."""
+    provider: Provider | None
+    worker: Worker | None
 
     @property
     def seen(self) -> int:
@@ -73,15 +87,22 @@ def book(store: Store, order: WorkOrder) -> WorkOrder:
         with store.write() as session:
             if booked := _booked(session, call_id, order.number):
                 return booked
-            session.add(order)
-            session.flush()
-            session.add(_event(order, OrderEvent.CREATED, order.created_at, by=order.operator_id))
+            enter(session, order)
     except Conflict:  # on PostgreSQL another process may have been faster since we looked
         with store.read() as session:
             if booked := _booked(session, call_id, order.number):
                 return booked
         raise
     return order
+
+
+def enter(session: Session, order: WorkOrder) -> None:
+    """A new order in a transaction of the caller's, with its id, its first step and district."""
+    elder = session.get(Elder, order.elder_id) if order.elder_id else None
+    order.district = order.district or (elder.district if elder else "")
+    session.add(order)
+    session.flush()
+    session.add(_event(order, OrderEvent.CREATED, order.created_at, by=order.operator_id))
 
 
 def attach_note(store: Store, order_id: int, note: str, at: datetime) -> None:
@@ -97,8 +118,10 @@ def attach_note(store: Store, order_id: int, note: str, at: datetime) -> None:
 def open_order(store: Store, order_id: int) -> OpenedOrder | None:
     """An order with all that happened to it. Raises StoreError."""
     rows = (
-        select(WorkOrderEvent, Operator.display_name)
+        select(WorkOrderEvent, Operator.display_name, ApiKey.name, Provider.name)
         .outerjoin(Operator, col(Operator.id) == col(WorkOrderEvent.operator_id))
+        .outerjoin(ApiKey, col(ApiKey.id) == col(WorkOrderEvent.api_key_id))
+        .outerjoin(Provider, col(Provider.id) == col(WorkOrderEvent.provider_id))
         .where(WorkOrderEvent.order_id == order_id)
         .order_by(col(WorkOrderEvent.id))
     )
@@ -108,9 +131,19 @@ def open_order(store: Store, order_id: int) -> OpenedOrder | None:
             return None
         elder = session.get(Elder, order.elder_id) if order.elder_id else None
         taker = session.get(Operator, order.operator_id) if order.operator_id else None
-        steps = [Step(event, by or "") for event, by in session.exec(rows)]
+        steps = [
+            Step(event, operator or key or "", provider or "")
+            for event, operator, key, provider in session.exec(rows)
+        ]
+        provider = session.get(Provider, order.provider_id) if order.provider_id else None
+        worker = session.get(Worker, order.worker_id) if order.worker_id else None
     return OpenedOrder(
-        order, elder.name if elder else "", taker.display_name if taker else "", steps
+        order,
+        elder.name if elder else "",
+        taker.display_name if taker else "",
+        steps,
+        provider,
+        worker,
     )
 
 
@@ -132,7 +165,7 @@ def correct(
     with store.write() as session:
         order = _unchanged(session, order_id, seen)
         changed = {
-            name: (_plain(getattr(order, name)), _plain(getattr(content, name)))
+            name: (plain(getattr(order, name)), plain(getattr(content, name)))
             for name in ("code", "scheduled_for", "address")
             if getattr(order, name) != getattr(content, name)
         }
@@ -143,28 +176,6 @@ def correct(
             detail = json.dumps(changed, ensure_ascii=False)
             session.add(_event(order, OrderEvent.CORRECTED, at, detail, by))
         return frozenset(changed)
-
-
-def close(
-    store: Store,
-    order_id: int,
-    status: OrderStatus,
-    by: int,
-    at: datetime,
-    seen: int,
-    detail: str = "",
-) -> None:
-    """It is completed, or cancelled. Raises StoreError, Stale."""
-    kinds = {
-        OrderStatus.COMPLETED: OrderEvent.COMPLETED,
-        OrderStatus.CANCELLED: OrderEvent.CANCELLED,
-    }
-    with store.write() as session:
-        order = _unchanged(session, order_id, seen)
-        order.status = status
-        if status is OrderStatus.COMPLETED:
-            order.completed_at = at
-        session.add(_event(order, kinds[status], at, detail, by))
 
 
 def next_number(store: Store, call_id: UUID) -> int:
@@ -191,7 +202,7 @@ def orders_for(
 
 def unfinished_orders(store: Store, limit: int) -> list[ListedOrder]:
     """Neither completed nor cancelled, newest first. Raises StoreError."""
-    return _listed(store, col(WorkOrder.status) == OrderStatus.CREATED, limit)
+    return _listed(store, col(WorkOrder.status).in_(UNFINISHED), limit)
 
 
 def newest_orders(store: Store, limit: int | None = None) -> list[ListedOrder]:
@@ -217,19 +228,20 @@ def _booked(session: Session, call_id: UUID, number: int) -> WorkOrder | None:
 
 
 def _unchanged(session: Session, order_id: int, seen: int) -> WorkOrder:
-    """An order that is open, and of which `seen` is still the last step."""
+    """An order that is not finished, and of which `seen` is still the last step."""
     order = session.get(WorkOrder, order_id, with_for_update=True)
-    last = session.exec(
-        select(WorkOrderEvent.id)
-        .where(WorkOrderEvent.order_id == order_id)
-        .order_by(col(WorkOrderEvent.id).desc())
-    ).first()
-    if order is None or last != seen or order.status is not OrderStatus.CREATED:
+    if order is None or last_step(session, order_id) != seen or order.status not in UNFINISHED:
         raise Stale(f"the order {order_id} has changed meanwhile")
     return order
 
 
-def _plain(value: str | datetime | None) -> str | None:
+def last_step(session: Session, order_id: int) -> int | None:
+    """The id of what happened to an order last."""
+    events = select(WorkOrderEvent.id).where(WorkOrderEvent.order_id == order_id)
+    return session.exec(events.order_by(col(WorkOrderEvent.id).desc())).first()
+
+
+def plain(value: str | datetime | None) -> str | None:
     return value.isoformat() if isinstance(value, datetime) else value
 
 

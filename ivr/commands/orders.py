@@ -35,7 +35,7 @@ def order_document(order: WorkOrder, elder_name: str, zone: ZoneInfo) -> dict[st
         "price_fen": order.price_fen,
         "pay_fen": order.pay_fen,
         "created_at": order.created_at.astimezone(zone).isoformat(),
-        "call_id": str(order.call_id),
+        "call_id": str(order.call_id) if order.call_id else None,
         "note": order.note,
     }
 

@@ -24,9 +24,10 @@ from ivr.console.pages import (
     render,
     text_of,
 )
-from store import calls, corrections, elders, orders
+from store import calls, corrections, elders, order_life, orders
 from store.audit import Action
 from store.models import (
+    UNFINISHED,
     Call,
     Next,
     OrderStatus,
@@ -35,6 +36,7 @@ from store.models import (
     Turn,
     WorkOrder,
 )
+from store.order_life import By, Impossible
 from store.orders import Content, Stale
 
 CATALOG = web.AppKey("catalog", Mapping[str, Item])
@@ -61,13 +63,14 @@ async def _order_page(request: web.Request, id: int, *, stale: bool = False) -> 
         raise web.HTTPNotFound
     await audit(request, Action.LOOK, "work_order", id)
     order = opened.order
-    turns = await in_store(request, calls.turns_of, order.call_id)
+    turns = await in_store(request, calls.turns_of, order.call_id) if order.call_id else []
     heard = [turn for turn in turns if turn.kind == "heard" and turn.heard]
     steps = [(step, _detail(step.event.detail)) for step in opened.steps]
     return render(
         request, "order.html", status=409 if stale else 200, stale=stale, opened=opened,
-        order=order, steps=list(reversed(steps)), heard=heard, catalog=request.app[CATALOG],
-        source=source_turn(heard, order.code), changed_mind=CHANGED_MIND,
+        order=order, open=order.status in UNFINISHED, steps=list(reversed(steps)), heard=heard,
+        catalog=request.app[CATALOG], source=source_turn(heard, order.code),
+        changed_mind=CHANGED_MIND,
     )  # fmt: skip
 
 
@@ -129,12 +132,13 @@ async def close(request: web.Request) -> web.StreamResponse:
         raise web.HTTPBadRequest
     if status == OrderStatus.CANCELLED and not why:
         raise web.HTTPBadRequest
-    seen, now = number_of(text_of(fields, "seen")), datetime.now(UTC)
+    by, now = By(operator_id=request[VIEWER].id), datetime.now(UTC)
+    step = order_life.complete if status == OrderStatus.COMPLETED else order_life.cancel
     try:
         await in_store(
-            request, orders.close, id, OrderStatus(status), request[VIEWER].id, now, seen, why
+            request, step, id, by, now, seen=number_of(text_of(fields, "seen")), detail=why
         )
-    except Stale:
+    except (Stale, Impossible):
         return await _order_page(request, id, stale=True)
     await audit(request, Action.CHANGE, "work_order", id, status)
     raise web.HTTPSeeOther(f"/orders/{id}")

@@ -27,6 +27,7 @@ from store.models.operators import (
     Switch,
 )
 from store.models.orders import (
+    UNFINISHED,
     ApiKey,
     OrderEvent,
     OrderStatus,
@@ -56,6 +57,7 @@ from store.models.queue import (
 __all__ = [
     "OPEN_CALLBACKS",
     "OPEN_FOLLOW_UPS",
+    "UNFINISHED",
     "Alarm",
     "ApiKey",
     "Audit",

@@ -28,6 +28,16 @@ class OrderStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNFINISHED = frozenset(
+    {
+        OrderStatus.CREATED,
+        OrderStatus.DISPATCHED,
+        OrderStatus.ACCEPTED,
+        OrderStatus.IN_SERVICE,
+    }
+)
+
+
 class OrderEvent(StrEnum):
     CREATED = "created"
     NOTE = "note"
@@ -108,8 +118,11 @@ class WorkOrderEvent(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     detail: str = Field(default="", sa_type=Text)
     operator_id: int | None = Field(default=None, foreign_key="operator.id")
-    """Whose doing it was; None with no provider_id either: the caller's, or the system's."""
+    """Whose doing it was; None with neither of the others either: the caller's, or the system's."""
     provider_id: int | None = Field(default=None, foreign_key="provider.id")
+    """Whose doing it was, or who the order was dispatched to."""
+    api_key_id: int | None = Field(default=None, foreign_key="api_key.id")
+    """Whose system told us."""
 
 
 class Provider(SQLModel, table=True):

@@ -313,10 +313,20 @@ def upgrade() -> None:
         table.create_foreign_key(
             "fk_work_order_event_provider_id", "provider", ["provider_id"], ["id"]
         )
-    for name, column in (("work_order", "status"), ("work_order_event", "kind")):
-        op.execute(f"UPDATE {name} SET {column} = 'completed' WHERE {column} = 'finished'")
+        table.add_column(sa.Column("api_key_id", sa.Integer()))
+        table.create_foreign_key(
+            "fk_work_order_event_api_key_id", "api_key", ["api_key_id"], ["id"]
+        )
+    op.execute("UPDATE work_order_event SET kind = 'completed' WHERE kind = 'finished'")
     op.execute(
         "UPDATE work_order SET completed_at = (SELECT max(at) FROM work_order_event AS happened"
         " WHERE happened.order_id = work_order.id AND happened.kind = 'completed')"
-        " WHERE status = 'completed'"
+        " WHERE status = 'finished'"
     )
+    # nobody is called about a service of months ago
+    op.execute(
+        "INSERT INTO work_order_event (order_id, kind, at, detail)"
+        " SELECT id, 'closed', completed_at, '' FROM work_order"
+        " WHERE status = 'finished' AND completed_at IS NOT NULL"
+    )
+    op.execute("UPDATE work_order SET status = 'closed' WHERE status = 'finished'")

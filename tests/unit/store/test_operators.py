@@ -8,11 +8,12 @@ import pytest
 from sample_order import NOW
 from sample_order import order as sample_order
 
-from store import audit, board, elders, operators, orders, sessions
+from store import audit, board, elders, operators, order_life, orders, sessions
 from store.calls import calls_from
 from store.database import Conflict, Store
 from store.elders import Registration
-from store.models import Duty, Operator, OrderStatus, Role
+from store.models import Duty, Operator, Role
+from store.order_life import By
 from store.orders import Content, Stale
 
 
@@ -116,7 +117,7 @@ def test_correction_that_changes_nothing_is_no_step(
     same = Content(order.code, order.scheduled_for, order.address, order.price_fen, order.pay_fen)
     id = order.id or 0
     assert orders.correct(store, id, same, id_of(operator), NOW, opened.seen) == frozenset()
-    orders.close(store, id, OrderStatus.COMPLETED, id_of(operator), NOW, opened.seen)
+    order_life.complete(store, id, By(operator_id=id_of(operator)), NOW, seen=opened.seen)
     assert orders.unfinished_orders(store, 9) == []
 
 
