@@ -26,8 +26,8 @@ from store.models import (
     Provider,
     Worker,
     WorkOrder,
-    WorkOrderEvent,
 )
+from store.order_steps import By, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +114,7 @@ def close(store: Store, id: int, operator_id: int, remedy: str, at: datetime) ->
         found.operator_id = found.operator_id or operator_id
         order = session.get(WorkOrder, found.order_id, with_for_update=True)
         if order is not None and order.status is OrderStatus.FOLLOWED_UP:
-            order.status = OrderStatus.CLOSED
-            session.add(
-                WorkOrderEvent(
-                    order_id=found.order_id,
-                    kind=OrderEvent.CLOSED,
-                    at=at,
-                    detail=remedy,
-                    operator_id=operator_id,
-                )
-            )
+            step(session, order, OrderEvent.CLOSED, By(operator_id), at, remedy)
         return True
 
 

@@ -38,8 +38,8 @@ from store.models import (
     Rating,
     SmsPurpose,
     WorkOrder,
-    WorkOrderEvent,
 )
+from store.order_steps import By, step
 
 ON_THE_LINE = (FollowUpState.DIALLING, FollowUpState.REACHED)
 LOW_SCORE = 2
@@ -324,9 +324,9 @@ def rate(
         complaint = complaints.raise_complaint(session, order_id, score, at, said, call_id=call_id)
         open_again = complaint.closed_at is None
         if order.status in (OrderStatus.COMPLETED, OrderStatus.CLOSED) and open_again:
-            _step(session, order, OrderStatus.FOLLOWED_UP, at, f"rated {score}", operator_id)
+            step(session, order, OrderEvent.FOLLOWED_UP, By(operator_id), at, f"rated {score}")
     elif order.status is OrderStatus.COMPLETED:
-        _step(session, order, OrderStatus.CLOSED, at, f"rated {score}", operator_id)
+        step(session, order, OrderEvent.CLOSED, By(operator_id), at, f"rated {score}")
     session.flush()
     return Rated(rating, complaint, first)
 
@@ -553,31 +553,10 @@ def _close(
     if row.purpose is Purpose.RATING and not done and end is not FollowUpEnd.ORDER_GONE:
         order = session.get(WorkOrder, row.order_id) if row.order_id else None
         if order is not None and order.status is OrderStatus.COMPLETED:
-            _step(session, order, OrderStatus.CLOSED, at, f"not rated: {end}", operator_id)
+            step(session, order, OrderEvent.CLOSED, By(operator_id), at, f"not rated: {end}")
     if row.purpose is Purpose.GREETING and end is FollowUpEnd.NO_ANSWER:
         assert row.id is not None and row.elder_id is not None
         session.add(CareAlert(follow_up_id=row.id, elder_id=row.elder_id, raised_at=at))
-
-
-def _step(
-    session: Session,
-    order: WorkOrder,
-    status: OrderStatus,
-    at: datetime,
-    detail: str,
-    operator_id: int | None,
-) -> None:
-    assert order.id is not None
-    kinds = {
-        OrderStatus.FOLLOWED_UP: OrderEvent.FOLLOWED_UP,
-        OrderStatus.CLOSED: OrderEvent.CLOSED,
-    }
-    order.status = status
-    session.add(
-        WorkOrderEvent(
-            order_id=order.id, kind=kinds[status], at=at, detail=detail, operator_id=operator_id
-        )
-    )
 
 
 def _event(

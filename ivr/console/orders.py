@@ -36,7 +36,7 @@ from store.models import (
     Turn,
     WorkOrder,
 )
-from store.order_life import By, Impossible
+from store.order_steps import By, Impossible
 from store.orders import Content, Stale
 
 CATALOG = web.AppKey("catalog", Mapping[str, Item])

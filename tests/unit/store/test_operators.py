@@ -13,7 +13,7 @@ from store.calls import calls_from
 from store.database import Conflict, Store
 from store.elders import Registration
 from store.models import Duty, Operator, Role
-from store.order_life import By
+from store.order_steps import By
 from store.orders import Content, Stale
 
 

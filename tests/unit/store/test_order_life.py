@@ -28,7 +28,7 @@ from store.models import (
     Worker,
     WorkOrder,
 )
-from store.order_life import NOBODY, RULES, By, Impossible
+from store.order_steps import NOBODY, RULES, By, Impossible, step
 from store.orders import OpenedOrder, Stale
 
 T = TypeVar("T", bound=SQLModel)
@@ -75,7 +75,7 @@ def test_order_goes_from_the_call_to_its_end_with_who_and_when(store: Store, boo
     order_life.complete(store, booked, theirs, LATER)
     with store.write() as session:
         row = session.get_one(WorkOrder, booked)
-        order_life.followed_up(session, row, NOBODY, LATER, "1")
+        step(session, row, OrderEvent.FOLLOWED_UP, NOBODY, LATER, "rated 1")
     order_life.close(store, booked, by_operator, LATER, detail="已重做")
     now = opened(store, booked)
     assert now.order.status is OrderStatus.CLOSED
@@ -115,24 +115,27 @@ def test_step_that_does_not_fit_is_refused_and_leaves_no_trace(
     store: Store, booked: int, status: OrderStatus
 ) -> None:
     to = provider(store)
-    for kind, step in STEPS.items():
+    for kind, take in STEPS.items():
         with store.write() as session:
             row = session.get_one(WorkOrder, booked)
             row.status, row.provider_id = status, to
         before = len(opened(store, booked).steps)
         if status in RULES[kind].follows:
-            assert step(store, booked).status is RULES[kind].becomes
+            assert take(store, booked).status is RULES[kind].becomes
             continue
         with pytest.raises(Impossible, match=f"order {booked} is {status}: {kind} is possible"):
-            step(store, booked)
+            take(store, booked)
         now = opened(store, booked)
         assert (now.order.status, now.order.provider_id) == (status, to)
         assert len(now.steps) == before
 
 
-def test_nothing_happens_any_more_to_what_is_over() -> None:
-    for rule in RULES.values():
-        assert rule.follows.isdisjoint({OrderStatus.CLOSED, OrderStatus.CANCELLED})
+def test_cancelled_order_stays_cancelled_and_a_closed_one_only_gets_a_late_complaint() -> None:
+    def after(status: OrderStatus) -> list[OrderEvent]:
+        return [kind for kind, rule in RULES.items() if status in rule.follows]
+
+    assert after(OrderStatus.CANCELLED) == []
+    assert after(OrderStatus.CLOSED) == [OrderEvent.FOLLOWED_UP]
 
 
 def test_completed_order_has_its_rating_planned_with_it_and_once(store: Store, booked: int) -> None:
