@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from audio.recogniser import Hypothesis
-from ivr.commands.utterance import Asked, Text, Wav, heard
+from ivr.commands.utterance import Asked, Text, Wav, heard, written_grammar
 from ivr.config import load_settings
 from ivr.understanding.match import understand
 from ivr.understanding.meaning import Kind, Meaning, State
+from ivr.understanding.written import Reply
 
 
 def as_json(meaning: Meaning, hypotheses: list[Hypothesis], now: datetime) -> dict[str, Any]:
@@ -40,6 +41,18 @@ def as_json(meaning: Meaning, hypotheses: list[Hypothesis], now: datetime) -> di
     }  # fmt: skip
 
 
+def as_read(text: str, reply: Reply) -> dict[str, Any]:
+    """The same for a message that somebody has written to us."""
+    meaning = Meaning(
+        Kind.RATING if reply.score else Kind.ACT if reply.wish else Kind.OOS,
+        code=reply.wish,
+        confidence=float(bool(reply.score or reply.wish)),
+        rating=reply.score,
+    )
+    document = as_json(meaning, [Hypothesis(text, 0.0)], datetime.now().astimezone())
+    return document | {"said": reply.said, "unclear": reply.unclear}
+
+
 def add_to(app: typer.Typer) -> None:
     @app.command("understand")
     def command(
@@ -49,14 +62,21 @@ def add_to(app: typer.Typer) -> None:
         as_document: Annotated[bool, typer.Option("--json")] = False,
     ) -> None:
         """Tells what an utterance means: a service, an answer, a time, a rating, or nothing."""
-        settings = load_settings()
-        given = heard("yihu understand", wav, text, state, settings)
-        now = datetime.now(settings.zone)
-        started = time.perf_counter()
-        meaning = understand(given.hypotheses, state, given.matcher, now)
-        document = as_json(meaning, given.hypotheses, now)
+        recognise_s = 0.0
+        if state is State.SMS and text is not None and wav is None:
+            written = written_grammar("yihu understand")
+            started = time.perf_counter()
+            document = as_read(text, written.read(text))
+        else:
+            settings = load_settings()
+            given = heard("yihu understand", wav, text, state, settings)
+            recognise_s = given.recognise_s
+            now = datetime.now(settings.zone)
+            started = time.perf_counter()
+            meaning = understand(given.hypotheses, state, given.matcher, now)
+            document = as_json(meaning, given.hypotheses, now)
         document["seconds"] = {
-            "recognise": round(given.recognise_s, 4),
+            "recognise": round(recognise_s, 4),
             "understand": round(time.perf_counter() - started, 4),
         }
         if as_document:

@@ -18,6 +18,7 @@ from ivr.evaluation import QUESTIONS
 from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher
 from ivr.understanding.meaning import State
+from ivr.understanding.written import Written
 
 Wav = Annotated[Path | None, typer.Option(help="A recording of one utterance.")]
 Text = Annotated[str | None, typer.Option(help="The utterance as text.")]
@@ -49,5 +50,14 @@ def heard(command: str, wav: Path | None, text: str | None, state: State, site: 
         hypotheses = recogniser.recognise(samples, question=QUESTIONS[state])
         return Given(hypotheses, matcher, time.perf_counter() - started)
     except (GrammarError, RecogniserError, SoundError) as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def written_grammar(command: str) -> Written:
+    """What messages to us are understood by; ends the command with 1 if that is wrong."""
+    try:
+        return Written.load(ROOT / "grammars")
+    except GrammarError as error:
         print(f"{command}: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

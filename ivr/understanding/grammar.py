@@ -94,7 +94,8 @@ class Grammar:
     dialects: Mapping[str, Dialect]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_entries(path: Path) -> dict[str, Any]:
+    """A file of the grammars; empty if there is none. Raises GrammarError."""
     if not path.exists():
         return {}
     try:
@@ -127,7 +128,7 @@ def _phrases(
     path: Path, topic: Topic, dialect: str, rules: Mapping[str, Sentence], codes: frozenset[str]
 ) -> list[Phrase]:
     found = []
-    for code, templates in _read(path).items():
+    for code, templates in read_entries(path).items():
         if code not in codes:
             raise GrammarError(f"{path}: unknown entry {code!r}; known: {', '.join(sorted(codes))}")
         if not isinstance(templates, list):
@@ -143,7 +144,7 @@ def _phrases(
 
 def _times(path: Path) -> TimeWords:
     words: dict[str, dict[str, tuple[str, ...]]] = {}
-    for name, value in _read(path).items():
+    for name, value in read_entries(path).items():
         entries = value if isinstance(value, dict) else {"": value}
         words[name] = {
             str(key): tuple(han(text) for word in listed for text in expand(word, {}))
@@ -154,7 +155,7 @@ def _times(path: Path) -> TimeWords:
 
 def _signs(path: Path, rules: Mapping[str, Sentence]) -> dict[Sign, tuple[str, ...]]:
     signs: dict[Sign, tuple[str, ...]] = {}
-    for name, templates in _read(path).items():
+    for name, templates in read_entries(path).items():
         if name not in tuple(Sign):
             raise GrammarError(f"{path}: unknown entry {name!r}; known: {', '.join(Sign)}")
         try:
@@ -168,9 +169,9 @@ def load_pronunciation(folder: Path) -> Pronunciation:
     """How the dialect in this folder reads characters. Raises GrammarError."""
     try:
         return Pronunciation(
-            _read(folder / "dialect.yaml").get("sounds") or {},
-            _read(folder / "readings.yaml"),
-            _read(folder / "lexicon.yaml"),
+            read_entries(folder / "dialect.yaml").get("sounds") or {},
+            read_entries(folder / "readings.yaml"),
+            read_entries(folder / "lexicon.yaml"),
         )
     except (ValueError, KeyError) as error:
         raise GrammarError(f"{folder}: {error}") from error
@@ -181,11 +182,11 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
 
     Raises GrammarError naming the file and the entry that is wrong.
     """
-    about = _read(folder / "dialect.yaml")
-    frames = _read(folder / "frames.yaml")
+    about = read_entries(folder / "dialect.yaml")
+    frames = read_entries(folder / "frames.yaml")
     name = folder.name
     try:
-        rules = {k: parse_sentence(v) for k, v in _read(folder / "rules.yaml").items()}
+        rules = {k: parse_sentence(v) for k, v in read_entries(folder / "rules.yaml").items()}
     except (HassilError, ParseError, ValueError) as error:
         raise GrammarError(f"{folder}: {error}") from error
     acts = frozenset(str(act) for act in Act)
@@ -218,7 +219,7 @@ def load(root: Path) -> Grammar:
 
     Raises GrammarError naming what is wrong.
     """
-    services = frozenset(_read(root / "catalog.yaml"))
+    services = frozenset(read_entries(root / "catalog.yaml"))
     names = dialect_names(root)
     if not names or names[0] != MANDARIN:
         raise GrammarError(f"{root}: no grammar for {MANDARIN}; is this the grammars/ folder?")

@@ -1,7 +1,9 @@
 """The grammars' own test sentences, each understood as if a caller had said it.
 
 grammars/<dialect>/tests/ holds services.yaml, acts.yaml and ratings.yaml (what is meant, and a list
-of sentences), times.yaml (a sentence, and the time it names) and oos.yaml (a list of sentences).
+of sentences), times.yaml (a sentence, and the time it names), oos.yaml (a list of sentences) and
+written.yaml (what is meant, and a list of messages; "other" rates nothing, and of "unclear" the
+rating has to be asked for again).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher, understand
 from ivr.understanding.meaning import Kind, Meaning, State
 from ivr.understanding.when import Part, When
+from ivr.understanding.written import Reply, Written
 
 NOW = datetime(2026, 11, 18, 10, 30, tzinfo=timezone(timedelta(hours=8)))
 """A Wednesday morning; relative times in the tests are meant from here."""
@@ -87,17 +90,20 @@ def _said(meaning: Meaning) -> str:
     return f"{meaning.kind} {meaning.code}".strip()
 
 
+def _read(path: Path) -> Any:
+    if not path.exists():
+        return {}
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise GrammarError(f"{path}: not valid YAML: {error}") from error
+
+
 def _cases(tests: Path) -> Iterator[tuple[str, State, str]]:
     """Sentences with the question they answer and what should come out of them."""
 
     def read(name: str) -> Any:
-        path = tests / f"{name}.yaml"
-        if not path.exists():
-            return {}
-        try:
-            return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise GrammarError(f"{path}: not valid YAML: {error}") from error
+        return _read(tests / f"{name}.yaml")
 
     for code, sentences in read("services").items():
         yield from ((sentence, State.OPEN, f"service {code}") for sentence in sentences)
@@ -112,15 +118,28 @@ def _cases(tests: Path) -> Iterator[tuple[str, State, str]]:
     yield from ((sentence, State.OPEN, "oos") for sentence in read("oos"))
 
 
+def _said_in_writing(reply: Reply) -> str:
+    return reply.wish or ("unclear" if reply.unclear else str(reply.score or "other"))
+
+
+def _misread(path: Path, written: Written) -> tuple[int, list[Failure]]:
+    """How many messages there are in the file, and which of them are not understood."""
+    cases = [(text, code) for code, texts in _read(path).items() for text in texts]
+    read = [(text, code, _said_in_writing(written.read(text))) for text, code in cases]
+    return len(cases), [Failure(*one) for one in read if one[1] != one[2]]
+
+
 def rehearse(root: Path, matcher: Matcher) -> list[Outcome]:
     """Tries every dialect's test sentences as text.
 
     Raises GrammarError for a test file that cannot be read.
     """
     outcomes = []
+    written = Written.load(root)
     for dialect in matcher.grammar.dialects:
-        failures = []
-        cases = list(_cases(root / dialect / "tests"))
+        tests = root / dialect / "tests"
+        messages, failures = _misread(tests / "written.yaml", written)
+        cases = list(_cases(tests))
         for sentence, state, expected in cases:
             meaning = understand([Hypothesis(sentence, 0.0)], state, matcher, NOW)
             understood = _said(meaning)
@@ -129,5 +148,5 @@ def rehearse(root: Path, matcher: Matcher) -> list[Outcome]:
             )
             if not accepted:
                 failures.append(Failure(sentence, expected, understood))
-        outcomes.append(Outcome(dialect, len(cases), tuple(failures)))
+        outcomes.append(Outcome(dialect, len(cases) + messages, tuple(failures)))
     return outcomes
