@@ -23,6 +23,7 @@ COMMANDS = (
     "orders",
     "say",
     "service",
+    "store",
     "test",
     "understand",
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
@@ -43,6 +43,27 @@ def kept_turns(settings: Settings, call: UUID) -> frozenset[int]:
 def call_recording(place: Place, call: UUID) -> Path:
     """Where the recording of a whole call is, if there is one."""
     return place.host(place.recordings) / f"{call}.wav"
+
+
+def sound_of(
+    settings: Settings, place: Place | None, calls: Collection[UUID], notes: Collection[str]
+) -> list[Path]:
+    """All that there is of these calls, and voice notes by the paths that the store has."""
+    found = [Path(note) for note in notes if Path(note).is_relative_to(settings.recordings)]
+    for call in calls:
+        found += turns_folder(settings, call).glob("*.wav")
+        if place is not None:
+            found.append(call_recording(place, call))
+    return [path for path in found if path.is_file()]
+
+
+def delete(settings: Settings, paths: Iterable[Path]) -> None:
+    """Raises OSError at the first that cannot be deleted."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+        if path.parent.parent == settings.recordings / "turns":
+            with contextlib.suppress(OSError):  # others of the same call are still there
+                path.parent.rmdir()
 
 
 async def keep_deleting(settings: Settings, place: Place | None) -> NoReturn:

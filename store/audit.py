@@ -1,4 +1,7 @@
-"""Who looked at or changed a person's data. Nothing here is ever changed or taken away."""
+"""Who looked at or changed a person's data.
+
+Nothing here is ever changed or taken away, except for what names somebody who has been erased.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,10 @@ class Action(StrEnum):
     SEARCH = "search"
     LISTEN = "listen"
     CHANGE = "change"
+    EXPORT = "export"
+    """All of one person's data was handed out."""
+    ERASE = "erase"
+    """A person was taken out of the store."""
     LOGIN = "login"
     LOGIN_REFUSED = "login_refused"
     LOGOUT = "logout"

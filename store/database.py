@@ -101,6 +101,19 @@ class Store:
     def _sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
 
+    def forget_deleted(self) -> bool:
+        """What was deleted goes from SQLite's log as well, where it could still be read; False
+        where somebody has been reading what was there before for longer than BUSY_MS. Raises
+        StoreError.
+        """
+        if not self._sqlite:
+            return True
+        with self._explained(), self._engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -138,7 +151,8 @@ def _engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # transactions begin where begin() says so
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+        for pragma in pragmas:  # the last: what is deleted of people cannot be read in the file
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

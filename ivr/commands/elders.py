@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from ivr.commands import persons
 from ivr.commands.opened import opened_store
 from ivr.config import ROOT, load_settings
 from ivr.understanding.dialects import dialect_names
@@ -41,6 +42,7 @@ class LineError(Exception):
 
 
 def add_to(parent: typer.Typer) -> None:
+    persons.add_to(app)
     parent.add_typer(app, name="elders")
 
 
