@@ -35,6 +35,12 @@ def turn_sound(settings: Settings, call: UUID, turn: int) -> Path:
     return turns_folder(settings, call) / f"{turn}.wav"
 
 
+def kept_recording(name: str, folder: Path) -> Path | None:
+    """The file that the store has by that name, if it is below `folder` and still there."""
+    path = Path(name).resolve()
+    return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+
+
 def kept_turns(settings: Settings, call: UUID) -> frozenset[int]:
     """Turn.index of what can be listened to."""
     return frozenset(int(path.stem) for path in turns_folder(settings, call).glob("[0-9]*.wav"))

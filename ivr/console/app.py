@@ -14,14 +14,17 @@ from ivr.console import (
     board,
     callbacks,
     calls,
+    complaints,
     duty,
     health,
     live,
     login,
     orders,
+    outgoing,
     people,
     recordings,
     records,
+    reports,
     supervisor,
     transfer,
 )
@@ -43,7 +46,10 @@ MODULES = (
     calls,
     orders,
     recordings,
+    outgoing,
+    complaints,
     supervisor,
+    reports,
     records,
 )
 """Each has PAGES, and TOPICS where something on them is live."""

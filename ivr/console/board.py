@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from ivr.console import duty
+from ivr.console import complaints, duty
 from ivr.console.live import Fragment, Topic, shown
-from ivr.console.pages import Page, Viewer, audit, render
+from ivr.console.pages import VIEWER, Page, Viewer, audit, render
 from store import board
 from store.audit import Action
 from store.board import Owed, Past, Queue, Talk
@@ -20,7 +20,12 @@ TURNS = 3
 
 async def show(request: web.Request) -> web.StreamResponse:
     await audit(request, Action.LOOK, "board", "")
-    parts = {topic.name: await shown(request, topic.name) for topic in (*TOPICS, *duty.TOPICS)}
+    topics = (*TOPICS, *duty.TOPICS, complaints.ON_BOARD)
+    parts = {
+        topic.name: await shown(request, topic.name)
+        for topic in topics
+        if request[VIEWER].may(topic.role)
+    }
     return render(request, "board.html", parts=parts)
 
 

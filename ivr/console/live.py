@@ -30,8 +30,8 @@ ALIVE_S = 15.0
 RETRY_MS = 1000
 """How soon a browser comes back when its connection has ended."""
 STREAM = "text/event-stream"
-MOST_TOPICS = 12
-ON_EVERY_PAGE = frozenset({"duty", "ringing", "alarms"})
+MOST_TOPICS = 16
+ON_EVERY_PAGE = frozenset({"duty", "ringing", "alarms", "outgoing"})
 """What concerns the viewer themselves or everybody; looking at the rest is audited."""
 
 log = structlog.get_logger()

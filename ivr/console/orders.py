@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +23,7 @@ from ivr.console.pages import (
     render,
     text_of,
 )
+from ivr.recordings import kept_recording
 from store import calls, corrections, elders, order_life, orders
 from store.audit import Action
 from store.models import (
@@ -239,17 +239,13 @@ async def note(request: web.Request) -> web.StreamResponse:
     opened = await in_store(request, orders.open_order, id)
     if opened is None or not opened.order.note:
         raise web.HTTPNotFound
-    path = await asyncio.to_thread(_note, opened.order.note, request.app[SETTINGS].recordings)
+    path = await asyncio.to_thread(
+        kept_recording, opened.order.note, request.app[SETTINGS].recordings
+    )
     if path is None:
         raise web.HTTPNotFound
     await audit(request, Action.LISTEN, "work_order", id)
     return web.FileResponse(path, headers={"Content-Type": "audio/wav"})
-
-
-def _note(name: str, folder: Path) -> Path | None:
-    """The file, if it is one of the site's recordings."""
-    path = Path(name).resolve()
-    return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
 
 
 async def content_of(request: web.Request, fields: Any, elder_id: int | None) -> Content:

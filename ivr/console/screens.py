@@ -44,7 +44,7 @@ class Screens:
         environment.globals.update(
             t=partial(self._texts.say, language),
             language=language,
-            service=partial(self._service, language),
+            service=partial(self.service, language),
             meaning=partial(self._meaning, language),
             stored=partial(self._stored, language),
             coded=partial(self._coded, language),
@@ -62,7 +62,7 @@ class Screens:
         )
         return environment
 
-    def _service(self, language: str, code: str) -> str:
+    def service(self, language: str, code: str) -> str:
         """家庭保洁, or Cleaning; the code itself where the catalogue has it no more."""
         if language == "zh" and code in self._catalog:
             return self._catalog[code].name
@@ -72,7 +72,7 @@ class Screens:
         """What was understood: an act (yes, again) or a service."""
         key = f"act.{code}"
         said = key in self._texts.keys
-        return self._texts.say(language, key) if said else self._service(language, code)
+        return self._texts.say(language, key) if said else self.service(language, code)
 
     def _stored(self, language: str, name: str, value: str | None) -> str:
         """A value of an order, as a correction's record has it."""
@@ -80,7 +80,7 @@ class Screens:
             return ""
         if name == "scheduled_for":
             return self._moment(language, datetime.fromisoformat(value))
-        return self._service(language, value) if name == "code" else value
+        return self.service(language, value) if name == "code" else value
 
     def _coded(self, language: str, section: str, code: str) -> str:
         """The text of a stored code, or the code itself: a new one must not break a page."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from ivr.console.charts import Columns, columns
+from ivr.console import sheets
+from ivr.console.charts import Chart, columns
 from ivr.console.pages import SCREENS, SETTINGS, Page, audit, in_store, language_of, render
+from ivr.console.periods import Period, last_days, period_of, today_of
 from ivr.console.transfer import Help, helps_of
 from store import alarms
 from store.audit import Action
@@ -22,30 +21,10 @@ from store.models import Role
 
 NORM_PERCENT = 95
 """GB/T 33358: so many of a hundred calls are answered, and in time."""
-LONGEST_DAYS = 366
 HOURS_BETWEEN = 3
 """The hours under a chart: 0, 3, 6, ..."""
 DAYS_NAMED = 8
 """About so many days have room under one."""
-
-
-class Period(NamedTuple):
-    begin: date
-    end: date
-
-    @property
-    def days(self) -> int:
-        return (self.end - self.begin).days + 1
-
-
-class Chart(NamedTuple):
-    """A chart on the page; its texts are supervisor.chart.NAME.*."""
-
-    name: str
-    parts: tuple[str, ...]
-    """What is stacked, from below; the names of their colours too."""
-    columns: Columns
-    percent: bool = False
 
 
 Cell = Callable[[Figures], float | int | None]
@@ -69,7 +48,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     period = _period(request)
     found = await _report(request, period)
     zone = request.app[SETTINGS].zone
-    today = datetime.now(zone).date()
+    today = today_of(request)
     helps = await in_store(request, _helps, *bounds(period.begin, period.end, zone))
     if helps:
         await audit(request, Action.LOOK, "alarm", f"{period.begin} {period.end}")
@@ -93,8 +72,11 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 
 async def as_csv(request: web.Request) -> web.StreamResponse:
-    """By the hour of the day, or by day (`by=day`); with a mark by which Excel knows UTF-8."""
-    period, by = _period(request), request.query.get("by", "hour")
+    """By the hour of the day, or by day (`by=day`)."""
+    period, by = (
+        _period(request),
+        request.query.get("by", "hour"),
+    )
     found = await _report(request, period)
     rows: Iterable[tuple[str, Figures]]
     if by == "day":
@@ -104,20 +86,10 @@ async def as_csv(request: web.Request) -> web.StreamResponse:
     else:
         raise web.HTTPBadRequest
     screens, language = request.app[SCREENS], language_of(request)
-    text = io.StringIO()
-    writer = csv.writer(text)
     names = (f"supervisor.{by}", *(f"supervisor.cell.{name}" for name in CELLS))
-    writer.writerow([screens.text(language, name) for name in names])
-    for label, one in rows:
-        told = [cell(one) for cell in CELLS.values()]
-        writer.writerow([label, *("" if cell is None else cell for cell in told)])
-    name = f"yihu-{period.begin}-{period.end}-{by}.csv"
-    return web.Response(
-        body=text.getvalue().encode("utf-8-sig"),
-        content_type="text/csv",
-        charset="utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    heads = [screens.text(language, name) for name in names]
+    told = [[label, *(cell(one) for cell in CELLS.values())] for label, one in rows]
+    return sheets.download(sheets.as_csv(heads, told), f"yihu-{period.begin}-{period.end}-{by}.csv")
 
 
 def _helps(store: Store, begin: datetime, end: datetime) -> list[Help]:
@@ -131,24 +103,16 @@ async def _report(request: web.Request, period: Period) -> Report:
 
 def _period(request: web.Request) -> Period:
     """Of the address; today without one. Raises HTTPBadRequest."""
-    today = datetime.now(request.app[SETTINGS].zone).date().isoformat()
-    try:
-        begin = date.fromisoformat(request.query.get("from") or today)
-        end = date.fromisoformat(request.query.get("to") or today)
-    except ValueError as error:
-        raise web.HTTPBadRequest from error
-    if not 0 <= (end - begin).days < LONGEST_DAYS:
-        raise web.HTTPBadRequest
-    return Period(begin, end)
+    return period_of(request, last_days(today_of(request), 1))
 
 
 def _presets(today: date) -> dict[str, Period]:
     """Periods that are asked for often, by the name of their text."""
     return {
-        "today": Period(today, today),
+        "today": last_days(today, 1),
         "yesterday": Period(today - timedelta(days=1), today - timedelta(days=1)),
-        "week": Period(today - timedelta(days=6), today),
-        "month": Period(today - timedelta(days=29), today),
+        "week": last_days(today, 7),
+        "month": last_days(today, 30),
     }
 
 
@@ -164,14 +128,17 @@ def _charts(hours: Iterable[Figures]) -> tuple[Chart, ...]:
     return (
         _calls("calls", hours, HOURS_BETWEEN),
         Chart(
+            "supervisor",
             "in_time",
             ("good",),
             columns(in_time, top=100, mark=NORM_PERCENT, every=HOURS_BETWEEN),
             percent=True,
         ),
-        Chart("waits", ("half", "most"), columns(waits, every=HOURS_BETWEEN)),
-        Chart("gave_up", ("queued", "bad"), columns(queue, every=HOURS_BETWEEN)),
-        Chart("callbacks", ("good", "open", "bad"), columns(owed, every=HOURS_BETWEEN)),
+        _chart("waits", ("half", "most"), waits),
+        _chart("gave_up", ("queued", "bad"), queue),
+        Chart(
+            "supervisor", "callbacks", ("good", "open", "bad"), columns(owed, every=HOURS_BETWEEN)
+        ),
     )
 
 
@@ -180,7 +147,16 @@ def _calls(name: str, figures: list[Figures], every: int) -> Chart:
         (one.agent_alone, one.answered - one.agent_alone, one.calls - one.answered)
         for one in figures
     ]
-    return Chart(name, ("agent", "human", "bad"), columns(parts, every=every))
+    return _chart(name, ("agent", "human", "bad"), parts, every)
+
+
+def _chart(
+    name: str,
+    parts: tuple[str, ...],
+    values: Sequence[Sequence[float] | None],
+    every: int = HOURS_BETWEEN,
+) -> Chart:
+    return Chart("supervisor", name, parts, columns(values, every=every))
 
 
 def _half_and_most(one: Figures) -> tuple[float, float] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ivr.console.charts import HEIGHT, LEFT, WIDTH, columns
+from ivr.console.charts import BESIDE, HEIGHT, LEFT, WIDTH, columns, rows
 
 
 def test_parts_stand_on_each_other_and_reach_their_sum() -> None:
@@ -38,3 +38,19 @@ def test_scales_end_in_round_numbers(highest: float, top: float) -> None:
 def test_shares_are_drawn_on_a_whole_hundred() -> None:
     chart = columns([(50,)], top=100, mark=95)
     assert [tick.value for tick in chart.ticks] == [0, 25, 50, 75, 100]
+
+
+def test_parts_of_a_row_lie_side_by_side_and_reach_their_sum() -> None:
+    chart = rows([(30, 20), None, (100,)], top=100)
+    first, second, third = chart.bars
+    assert (first.x, first.x + first.width) == (BESIDE, second.x)
+    assert second.x + second.width == chart.ticks[2].at
+    assert (third.column, third.x + third.width) == (2, chart.right)
+    assert [tick.value for tick in chart.ticks] == [0, 25, 50, 75, 100]
+    assert first.y < chart.labels[0].at < first.y + first.height < chart.labels[1].at
+    assert chart.labels[2].at < chart.base < chart.height
+
+
+def test_rows_without_anything_to_show_have_a_scale_all_the_same() -> None:
+    assert rows([]).bars == rows([None, (0, 0)]).bars == ()
+    assert [tick.value for tick in rows([None]).ticks] == [0, 1, 2, 3, 4]

@@ -9,6 +9,7 @@ import pytest
 
 from ivr.catalog import load_catalog
 from ivr.console.duty import REASONS
+from ivr.console.reports import CELLS
 from ivr.console.screens import TEMPLATES
 from ivr.console.texts import LANGUAGES, TextError, load_texts
 from ivr.understanding.dialects import dialect_names
@@ -17,12 +18,19 @@ from store.models import (
     CallbackState,
     Cause,
     Duty,
+    FollowUpEnd,
+    FollowUpState,
     OrderEvent,
     OrderStatus,
     Outcome,
+    Purpose,
+    SmsKind,
+    SmsPurpose,
+    SmsState,
     SupportClass,
     Wants,
 )
+from store.reports import By
 
 CODES = {
     "duty": Duty,
@@ -35,6 +43,16 @@ CODES = {
     "support": SupportClass,
     "audit.action": Action,
     "callback.state": CallbackState,
+    "follow_up.purpose": Purpose,
+    "follow_up.state": FollowUpState,
+    "follow_up.end": FollowUpEnd,
+    "sms.purpose": SmsPurpose,
+    "sms.state": SmsState,
+    "sms.kind": SmsKind,
+    "reports.by": By,
+    "reports.divided": By,
+    "reports.unknown": By,
+    "reports.cell": CELLS,
     "dialect": dialect_names(Path(__file__).parents[3] / "grammars"),
 }
 """Section -> the stored codes that are shown with its texts."""
