@@ -107,13 +107,15 @@ def close(store: Store, id: int, operator_id: int, remedy: str, at: datetime) ->
     Raises StoreError.
     """
     with store.write() as session:
+        about = session.exec(select(Complaint.order_id).where(Complaint.id == id)).one_or_none()
+        # the order first, as whoever rates it does: neither then waits for the other
+        order = session.get(WorkOrder, about, with_for_update=True) if about else None
         found = session.get(Complaint, id, with_for_update=True)
-        if found is None or found.closed_at is not None:
+        if order is None or found is None or found.closed_at is not None:
             return False
         found.closed_at, found.closed_by, found.remedy = at, operator_id, remedy
         found.operator_id = found.operator_id or operator_id
-        order = session.get(WorkOrder, found.order_id, with_for_update=True)
-        if order is not None and order.status is OrderStatus.FOLLOWED_UP:
+        if order.status is OrderStatus.FOLLOWED_UP:
             step(session, order, OrderEvent.CLOSED, By(operator_id), at, remedy)
         return True
 

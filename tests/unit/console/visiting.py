@@ -28,7 +28,7 @@ class Browser:
         response = await self.session.get(
             f"{self.url}{path}", headers=headers, params=params, allow_redirects=False
         )
-        found = re.search(r'name="csrf" value="([^"]+)"', await response.text())
+        found = re.search(r'name="csrf" value="([^"]+)"', await response.text(errors="replace"))
         self.csrf = found[1] if found else self.csrf
         return response
 
