@@ -54,7 +54,7 @@ def rated(store: Store, at: datetime, name: str, scores: list[int]) -> list[int]
             )
             session.add(order)
             session.flush()
-            session.add(Rating(order_id=order.id, score=score, channel=Channel.VOICE, at=at))
+            session.add(Rating(order_id=order.id or 0, score=score, channel=Channel.VOICE, at=at))
             made.append(order.id or 0)
     return made
 
