@@ -11,6 +11,7 @@ import typer
 from ivr.config import ConfigError
 
 COMMANDS = (
+    "api_key",
     "asterisk",
     "call",
     "callbacks",
@@ -21,6 +22,7 @@ COMMANDS = (
     "models",
     "operator",
     "orders",
+    "providers",
     "say",
     "service",
     "store",

@@ -33,6 +33,9 @@ class Registration:
     support_class: SupportClass | None = None
     dialect: str | None = None
     high_risk: bool | None = None
+    district: str | None = None
+    place: tuple[float, float] | None = None
+    """Degrees north and east, of the home."""
 
 
 class Change(StrEnum):
@@ -93,6 +96,10 @@ def register(store: Store, new: Registration, *, replace: bool = False) -> Regis
             elder.dialect = new.dialect
         if new.high_risk is not None:
             elder.high_risk = new.high_risk
+        if new.district is not None:
+            elder.district = new.district
+        if new.place is not None:
+            elder.latitude, elder.longitude = new.place
         changed = session.is_modified(elder)
         session.flush()
         others = [other for other in on_line if other is not elder]
@@ -173,6 +180,8 @@ def update(
     support_class: SupportClass,
     dialect: str,
     high_risk: bool,
+    district: str,
+    place: tuple[float, float] | None,
 ) -> frozenset[str]:
     """What an operator knows better; returns the names of what was different.
 
@@ -184,6 +193,9 @@ def update(
         "support_class": support_class,
         "dialect": dialect,
         "high_risk": high_risk,
+        "district": district,
+        "latitude": place[0] if place else None,
+        "longitude": place[1] if place else None,
     }
     with store.write() as session:
         elder = session.get(Elder, elder_id)

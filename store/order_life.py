@@ -15,17 +15,14 @@ from sqlmodel import Session
 
 from store.database import Store
 from store.follow_ups import order_gone, plan_rating
-from store.messages import queue_sms
 from store.models import (
     UNFINISHED,
     OrderEvent,
     Provider,
-    SmsPurpose,
     Worker,
     WorkOrder,
-    WorkOrderEvent,
 )
-from store.order_steps import By, Impossible, entered, id_of, step
+from store.order_steps import By, Impossible, entered, id_of, step, tell
 from store.orders import Stale, last_step, plain
 
 # --- steps that are transactions of their own ---
@@ -50,15 +47,7 @@ def dispatch(
     """
 
     def change(session: Session, order: WorkOrder) -> None:
-        provider = session.get(Provider, provider_id)
-        if provider is None or not provider.active:
-            raise Impossible(f"there is no provider {provider_id} who takes orders")
-        former = order.provider_id if order.provider_id != provider_id else None
-        event = step(session, order, OrderEvent.DISPATCHED, by, at, detail)
-        event.provider_id = provider_id
-        _tell(session, order, event, at, former_message, former)
-        order.provider_id, order.worker_id = provider_id, None
-        _tell(session, order, event, at, message)
+        dispatched(session, order, provider_id, by, at, message, detail, former_message)
 
     return _taken(store, order_id, seen, change)
 
@@ -172,6 +161,31 @@ def close(
 # --- steps inside a transaction of the caller's ---
 
 
+def dispatched(
+    session: Session,
+    order: WorkOrder,
+    provider_id: int,
+    by: By,
+    at: datetime,
+    message: str,
+    detail: str = "",
+    former_message: str = "",
+) -> None:
+    """A provider is to do it, and gets `message`; one who was to do it gets `former_message`.
+
+    Raises Impossible.
+    """
+    provider = session.get(Provider, provider_id)
+    if provider is None or not provider.active:
+        raise Impossible(f"there is no provider {provider_id} who takes orders")
+    event = step(session, order, OrderEvent.DISPATCHED, by, at, detail)
+    event.provider_id = provider_id
+    if order.provider_id != provider_id:
+        tell(session, order, event, at, former_message, ":former")
+    order.provider_id, order.worker_id = provider_id, None
+    tell(session, order, event, at, message)
+
+
 def completed(session: Session, order: WorkOrder, by: By, at: datetime, detail: str = "") -> None:
     """The service has been done. Raises Impossible."""
     step(session, order, OrderEvent.COMPLETED, by, at, detail)
@@ -184,7 +198,7 @@ def cancelled(
 ) -> None:
     """It is not wanted any more, and nothing is asked about it. Raises Impossible."""
     event = step(session, order, OrderEvent.CANCELLED, by, at, detail)
-    _tell(session, order, event, at, message)
+    tell(session, order, event, at, message)
     order_gone(session, id_of(order), at)
 
 
@@ -199,7 +213,7 @@ def rescheduled(
     changed = {"scheduled_for": (plain(order.scheduled_for), plain(to))}
     order.scheduled_for = to
     event = entered(session, order, OrderEvent.CORRECTED, by, at, json.dumps(changed))
-    _tell(session, order, event, at, message)
+    tell(session, order, event, at, message)
 
 
 def _taken(
@@ -213,29 +227,6 @@ def _taken(
             raise Stale(f"the order {order_id} has changed meanwhile")
         change(session, order)
         return order
-
-
-def _tell(
-    session: Session,
-    order: WorkOrder,
-    event: WorkOrderEvent,
-    at: datetime,
-    message: str,
-    provider_id: int | None = None,
-) -> None:
-    """The provider of the order, or this one, gets a message about what has happened."""
-    provider = session.get(Provider, provider_id or order.provider_id or 0)
-    if message and provider is not None:
-        session.flush()
-        queue_sms(
-            session,
-            key=f"dispatch:{order.id}:{event.id}" + (":former" if provider_id else ""),
-            phone=provider.phone,
-            text=message,
-            purpose=SmsPurpose.DISPATCH,
-            at=at,
-            order_id=order.id,
-        )
 
 
 def _send(session: Session, order: WorkOrder, worker_id: int | None) -> None:

@@ -10,7 +10,16 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from store.database import StoreError
-from store.models import UNFINISHED, OrderEvent, OrderStatus, WorkOrder, WorkOrderEvent
+from store.messages import queue_sms
+from store.models import (
+    UNFINISHED,
+    OrderEvent,
+    OrderStatus,
+    Provider,
+    SmsPurpose,
+    WorkOrder,
+    WorkOrderEvent,
+)
 
 
 class Impossible(StoreError):
@@ -80,7 +89,7 @@ def step(
 
 
 def entered(
-    session: Session, order: WorkOrder, kind: OrderEvent, by: By, at: datetime, detail: str
+    session: Session, order: WorkOrder, kind: OrderEvent, by: By, at: datetime, detail: str = ""
 ) -> WorkOrderEvent:
     """Writes down what has happened, in the caller's transaction."""
     event = WorkOrderEvent(
@@ -94,6 +103,29 @@ def entered(
     )
     session.add(event)
     return event
+
+
+def tell(
+    session: Session,
+    order: WorkOrder,
+    event: WorkOrderEvent,
+    at: datetime,
+    message: str,
+    suffix: str = "",
+) -> None:
+    """The provider who is to do the order gets a message of what has happened."""
+    provider = session.get(Provider, order.provider_id or 0)
+    if message and provider is not None:
+        session.flush()
+        queue_sms(
+            session,
+            key=f"dispatch:{order.id}:{event.id}{suffix}",
+            phone=provider.phone,
+            text=message,
+            purpose=SmsPurpose.DISPATCH,
+            at=at,
+            order_id=order.id,
+        )
 
 
 def id_of(order: WorkOrder) -> int:

@@ -24,6 +24,7 @@ from store.models import (
     WorkOrder,
     WorkOrderEvent,
 )
+from store.order_steps import NOBODY, By, entered, tell
 
 
 class Stale(StoreError):
@@ -96,13 +97,36 @@ def book(store: Store, order: WorkOrder) -> WorkOrder:
     return order
 
 
-def enter(session: Session, order: WorkOrder) -> None:
+def book_request(store: Store, order: WorkOrder, by: By) -> WorkOrder:
+    """`book` for another system's order, which has a `request_id` in the place of a call.
+
+    Raises StoreError.
+    """
+    order.id = None
+    same = select(WorkOrder).where(WorkOrder.request_id == order.request_id)
+    if order.request_id is None:
+        raise ValueError("the order is not of a request")
+    try:
+        with store.write() as session:
+            if booked := session.exec(same).one_or_none():
+                return booked
+            enter(session, order, by)
+    except Conflict:  # on PostgreSQL another process may have been faster since we looked
+        with store.read() as session:
+            if booked := session.exec(same).one_or_none():
+                return booked
+        raise
+    return order
+
+
+def enter(session: Session, order: WorkOrder, by: By | None = None) -> None:
     """A new order in a transaction of the caller's, with its id, its first step and district."""
+    by = by or By(order.operator_id)
     elder = session.get(Elder, order.elder_id) if order.elder_id else None
     order.district = order.district or (elder.district if elder else "")
     session.add(order)
     session.flush()
-    session.add(_event(order, OrderEvent.CREATED, order.created_at, by=order.operator_id))
+    entered(session, order, OrderEvent.CREATED, by, order.created_at)
 
 
 def attach_note(store: Store, order_id: int, note: str, at: datetime) -> None:
@@ -112,7 +136,7 @@ def attach_note(store: Store, order_id: int, note: str, at: datetime) -> None:
         if order is None:
             raise StoreError(f"there is no order {order_id}")
         order.note = note
-        session.add(_event(order, OrderEvent.NOTE, at, note))
+        entered(session, order, OrderEvent.NOTE, NOBODY, at, note)
 
 
 def open_order(store: Store, order_id: int) -> OpenedOrder | None:
@@ -152,15 +176,22 @@ def take(store: Store, order_id: int, by: int, at: datetime, seen: int) -> None:
     with store.write() as session:
         order = _unchanged(session, order_id, seen)
         order.operator_id = by
-        session.add(_event(order, OrderEvent.TAKEN, at, by=by))
+        entered(session, order, OrderEvent.TAKEN, By(by), at)
 
 
 def correct(
-    store: Store, order_id: int, content: Content, by: int, at: datetime, seen: int
+    store: Store,
+    order_id: int,
+    content: Content,
+    by: int,
+    at: datetime,
+    seen: int,
+    message: str = "",
 ) -> frozenset[str]:
     """Makes it say what was meant, and returns the names of what was different.
 
-    The step's detail is {"name": [before, after]} as JSON. Raises StoreError, Stale.
+    A provider who is to do it gets `message`. The step's detail is {"name": [before, after]} as
+    JSON. Raises StoreError, Stale.
     """
     with store.write() as session:
         order = _unchanged(session, order_id, seen)
@@ -174,7 +205,8 @@ def correct(
             order.address = content.address
             order.price_fen, order.pay_fen = content.price_fen, content.pay_fen
             detail = json.dumps(changed, ensure_ascii=False)
-            session.add(_event(order, OrderEvent.CORRECTED, at, detail, by))
+            event = entered(session, order, OrderEvent.CORRECTED, By(by), at, detail)
+            tell(session, order, event, at, message)
         return frozenset(changed)
 
 
@@ -243,11 +275,3 @@ def last_step(session: Session, order_id: int) -> int | None:
 
 def plain(value: str | datetime | None) -> str | None:
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _event(
-    order: WorkOrder, kind: OrderEvent, at: datetime, detail: str = "", by: int | None = None
-) -> WorkOrderEvent:
-    if order.id is None:
-        raise ValueError("an order gets its events once it has been booked")
-    return WorkOrderEvent(order_id=order.id, kind=kind, at=at, detail=detail, operator_id=by)

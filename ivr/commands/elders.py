@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,7 +11,9 @@ import typer
 
 from ivr.commands import persons
 from ivr.commands.opened import opened_store
+from ivr.commands.tables import LineError, entries, given, text_of
 from ivr.config import ROOT, load_settings
+from ivr.orders.places import read_place
 from ivr.understanding.dialects import dialect_names
 from store.elders import Change, Registered, Registration, newest_elders, register
 from store.models import Elder, SupportClass
@@ -23,7 +22,7 @@ from store.phones import PhoneError, normalise
 T = TypeVar("T")
 
 NEEDED = ("phone", "name", "address")
-OPTIONAL = ("class", "dialect", "high_risk")
+OPTIONAL = ("class", "dialect", "high_risk", "district", "latitude", "longitude")
 CLASSES = {
     **{code.value: code for code in SupportClass},
     "援助": SupportClass.AIDED,
@@ -35,10 +34,6 @@ FLAGS = dict.fromkeys(("1", "yes", "true", "是"), True) | dict.fromkeys(
 )
 
 app = typer.Typer(help="Registered elders.", no_args_is_help=True)
-
-
-class LineError(Exception):
-    """What is wrong with an entry."""
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -58,6 +53,9 @@ def add(
     high_risk: Annotated[
         bool | None, typer.Option("--high-risk/--no-high-risk", help="Lives alone, or is ill.")
     ] = None,
+    district: Annotated[str | None, typer.Option(help="Of the town.")] = None,
+    latitude: Annotated[str | None, typer.Option(help="Of the home, degrees north.")] = None,
+    longitude: Annotated[str | None, typer.Option(help="Of the home, degrees east.")] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the number from whoever had it.")
     ] = False,
@@ -71,11 +69,13 @@ def add(
     try:
         new = Registration(
             _phone(phone),
-            _given(name, "--name"),
-            _given(address, "--address"),
+            given(name, "--name"),
+            given(address, "--address"),
             support_class,
             _dialect(dialect) if dialect else None,
             high_risk,
+            district,
+            _place(latitude or "", longitude or ""),
         )
     except LineError as error:
         raise typer.BadParameter(str(error)) from error
@@ -95,18 +95,19 @@ def import_file(
     """Registers the elders of a table (CSV in UTF-8 or GB 18030).
 
     Its first line names the columns: phone, name, address, and if wanted class (aided, subsidised,
-    self_paying), dialect, high_risk (yes, no). An empty field leaves what is known as it is.
+    self_paying), dialect, high_risk (yes, no), district, latitude, longitude (degrees). An empty
+    field leaves what is known as it is.
     A line that is wrong is named, the others go in.
     """
     changes = dict.fromkeys(Change, 0)
     wrong: list[dict[str, Any]] = []
     try:
-        entries = list(_entries(_text(file)))
+        lines = list(entries(text_of(file), NEEDED, OPTIONAL, _registration))
     except LineError as error:
         print(f"yihu: {file}: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     with opened_store(load_settings()) as store:
-        for line, entry in entries:
+        for line, entry in lines:
             if isinstance(entry, LineError):
                 wrong.append({"line": line, "reason": str(entry)})
                 print(f"{file}:{line}: {entry}", file=sys.stderr)
@@ -150,6 +151,9 @@ def _document(elder: Elder, phones: tuple[str, ...]) -> dict[str, Any]:
         "class": elder.support_class,
         "dialect": elder.dialect or None,
         "high_risk": elder.high_risk,
+        "district": elder.district or None,
+        "latitude": elder.latitude,
+        "longitude": elder.longitude,
     }
 
 
@@ -161,54 +165,17 @@ def _told(done: Registered) -> str:
     return line
 
 
-def _text(file: Path) -> str:
-    content = file.read_bytes()
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise LineError("is neither UTF-8 nor GB 18030; save it as CSV in UTF-8")
-
-
-def _entries(text: str) -> Iterator[tuple[int, Registration | LineError]]:
-    """Line number and what is in it. Raises LineError when the columns are not the right ones."""
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = [name.strip().lower() for name in next(rows, [])]
-    if missing := [name for name in NEEDED if name not in header]:
-        raise LineError(
-            f"the first line must name the columns {','.join((*NEEDED, *OPTIONAL))};"
-            f" {', '.join(missing)} is missing"
-        )
-    if unknown := [name for name in header if name not in NEEDED + OPTIONAL]:
-        raise LineError(f"unknown column {', '.join(map(repr, unknown))}")
-    while True:
-        line = rows.line_num + 1
-        try:
-            row = next(rows)
-            if any(field.strip() for field in row):
-                yield line, _registration(header, row)
-        except StopIteration:
-            return
-        except LineError as error:
-            yield line, error
-        except csv.Error as error:
-            to = f" down to line {rows.line_num}" if rows.line_num > line else ""
-            yield line, LineError(f"not readable as CSV{to}: {error}")
-
-
-def _registration(header: list[str], row: list[str]) -> Registration:
-    if len(row) != len(header):
-        raise LineError(f"has {len(row)} fields instead of {len(header)}")
-    fields = {name: field.strip() for name, field in zip(header, row, strict=True)}
-    support_class, dialect, risk = (fields.get(name, "") for name in OPTIONAL)
+def _registration(fields: dict[str, str]) -> Registration:
+    support_class, dialect, risk, district, *place = (fields[name] for name in OPTIONAL)
     return Registration(
         _phone(fields["phone"]),
-        _given(fields["name"], "name"),
-        _given(fields["address"], "address"),
+        given(fields["name"], "name"),
+        given(fields["address"], "address"),
         _one_of(CLASSES, support_class, "class") if support_class else None,
         _dialect(dialect) if dialect else None,
         _one_of(FLAGS, risk.lower(), "high_risk") if risk else None,
+        district or None,
+        _place(*place),
     )
 
 
@@ -219,10 +186,11 @@ def _phone(text: str) -> str:
         raise LineError(str(error)) from error
 
 
-def _given(text: str, name: str) -> str:
-    if not text.strip():
-        raise LineError(f"{name} is empty")
-    return text.strip()
+def _place(latitude: str, longitude: str) -> tuple[float, float] | None:
+    try:
+        return read_place(latitude, longitude)
+    except ValueError as error:
+        raise LineError(str(error)) from error
 
 
 def _dialect(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from ivr.console.pages import (
     render,
     text_of,
 )
+from ivr.orders.places import read_place
 from ivr.understanding.dialects import dialect_names
 from store import calls, elders, orders, phones
 from store.audit import Action
@@ -86,11 +88,9 @@ async def _card(
 
 async def change(request: web.Request) -> web.StreamResponse:
     id = number_of(request.match_info["id"])
-    name, address, support_class, dialect, high_risk = _profile(await request.post())
+    profile = _profile(await request.post())
     try:
-        changed = await in_store(
-            request, elders.update, id, name, address, support_class, dialect, high_risk
-        )
+        changed = await in_store(request, elders.update, id, **profile)
     except Conflict as error:  # somebody of that name lives there already
         raise web.HTTPConflict from error
     if changed:
@@ -100,18 +100,18 @@ async def change(request: web.Request) -> web.StreamResponse:
 
 async def register(request: web.Request) -> web.StreamResponse:
     fields = await request.post()
-    name, address, support_class, dialect, high_risk = _profile(fields)
+    profile = _profile(fields)
     try:
         number = phones.normalise(text_of(fields, "phone"))
     except PhoneError as error:
         raise web.HTTPBadRequest from error
-    new = elders.Registration(number, name, address, support_class, dialect, high_risk)
-    done = await in_store(request, elders.register, new)
+    done = await in_store(request, elders.register, elders.Registration(number, **profile))
     await audit(request, Action.CHANGE, "elder", done.elder.id, done.change)
     raise web.HTTPSeeOther(f"/people/{done.elder.id}")
 
 
-def _profile(fields: object) -> tuple[str, str, SupportClass, str, bool]:
+def _profile(fields: object) -> dict[str, Any]:
+    """As `elders.update` and Registration take it. Raises HTTPBadRequest."""
     name, address = text_of(fields, "name", 60), text_of(fields, "address")
     support_class, dialect = text_of(fields, "support_class"), text_of(fields, "dialect")
     known = support_class in set(SupportClass) and (
@@ -119,8 +119,19 @@ def _profile(fields: object) -> tuple[str, str, SupportClass, str, bool]:
     )
     if not name or not address or not known:
         raise web.HTTPBadRequest
-    high_risk = text_of(fields, "high_risk") == "yes"
-    return name, address, SupportClass(support_class), dialect, high_risk
+    try:
+        place = read_place(text_of(fields, "latitude"), text_of(fields, "longitude"))
+    except ValueError as error:
+        raise web.HTTPBadRequest from error
+    return {
+        "name": name,
+        "address": address,
+        "support_class": SupportClass(support_class),
+        "dialect": dialect,
+        "high_risk": text_of(fields, "high_risk") == "yes",
+        "district": text_of(fields, "district", 40),
+        "place": place,
+    }
 
 
 PAGES: tuple[Page, ...] = (

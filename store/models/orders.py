@@ -74,12 +74,14 @@ class WorkOrder(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     call_id: uuid.UUID | None = Field(default=None, foreign_key="call.id")
-    """None: it comes of a standing order."""
+    """None: it comes of a standing order, or of another system."""
     number: int = 1
     """Counts the orders of a call from 1; with the call's id it makes booking idempotent."""
     standing_id: int | None = Field(default=None, foreign_key="standing_order.id")
     planned_on: date | None = None
     """The site's day that the standing order is for; makes planning idempotent."""
+    request_id: uuid.UUID | None = Field(default=None, unique=True)
+    """What another system calls it; makes booking over the API idempotent."""
     code: str = Field(foreign_key="service.code", index=True)
     elder_id: int | None = Field(default=None, foreign_key="elder.id", index=True)
     phone: str

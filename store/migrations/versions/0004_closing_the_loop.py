@@ -290,6 +290,7 @@ def upgrade() -> None:
     with op.batch_alter_table("work_order") as table:
         table.add_column(sa.Column("standing_id", sa.Integer()))
         table.add_column(sa.Column("planned_on", sa.Date()))
+        table.add_column(sa.Column("request_id", sa.Uuid()))
         table.add_column(sa.Column("provider_id", sa.Integer()))
         table.add_column(sa.Column("worker_id", sa.Integer()))
         table.add_column(sa.Column("district", sa.String(), nullable=False, server_default=""))
@@ -302,6 +303,7 @@ def upgrade() -> None:
         table.create_unique_constraint(
             "uq_work_order_standing_id_planned_on", ["standing_id", "planned_on"]
         )
+        table.create_unique_constraint("uq_work_order_request_id", ["request_id"])
         table.create_foreign_key("fk_work_order_provider_id", "provider", ["provider_id"], ["id"])
         table.create_foreign_key(
             "fk_work_order_standing_id", "standing_order", ["standing_id"], ["id"]
