@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from store import switches
 from store.database import Conflict, Store
 from store.models import (
     OPEN_CALLBACKS,
@@ -144,9 +145,12 @@ def asked(
 def claim(store: Store, id: int, by: str, at: datetime) -> Callback | None:
     """Takes a call-back that is due, to be dialled now under the new `attempt_id`.
 
-    None if it is not due or not to be dialled any more, or another was faster. Raises StoreError.
+    None if it is not due or not to be dialled any more, or another was faster, or everything that
+    goes out is paused. Raises StoreError.
     """
     with store.write() as session:
+        if switches.paused(session):
+            return None
         row = session.get(Callback, id, with_for_update=True)
         if row is None or row.state not in TO_BE_DIALLED or row.due_at > at:
             return None

@@ -248,17 +248,20 @@ def reached(session: Session, attempt: UUID, at: datetime) -> FollowUp | None:
 def missed(session: Session, attempt: UUID, at: datetime, why: str, next: Next) -> FollowUp | None:
     """The attempt came to nothing, and what is done next. None if it is not on the line."""
     row = _of_attempt(session, attempt, ON_THE_LINE)
-    if row is None:
+    if row is not None:
+        _go_on(session, row, at, why, next)
+    return row
+
+
+def passed_over(session: Session, id: int, at: datetime, why: str, next: Next) -> FollowUp | None:
+    """Nothing was asked, for a reason that no attempt tells: they want no calls, or said so.
+
+    None if it was closed already.
+    """
+    row = session.get(FollowUp, id, with_for_update=True)
+    if row is None or row.state not in OPEN_FOLLOW_UPS:
         return None
-    row.detail = why
-    _event(session, row, FollowUpEventKind.NOT_REACHED, at, why)
-    match next:
-        case Again(again):
-            _put_back(row, FollowUpState.WAITING, again, why)
-        case Message(phone, text, until):
-            _write_to(session, row, phone, text, at, until)
-        case GiveUp(end):
-            _close(session, row, end, at, why)
+    _go_on(session, row, at, why, next)
     return row
 
 
@@ -412,7 +415,26 @@ def of_attempt(store: Store, attempt: UUID) -> Attempted | None:
     """What an attempt was or is made for. Raises StoreError."""
     with store.read() as session:
         row = session.exec(select(FollowUp).where(FollowUp.attempt_id == attempt)).one_or_none()
-        return _attempted(session, row) if row else None
+        return with_tries(session, row) if row else None
+
+
+def with_tries(session: Session, row: FollowUp) -> Attempted:
+    """All that must be known to decide what comes after a try."""
+    elder = session.get(Elder, row.elder_id) if row.elder_id else None
+    order = session.get(WorkOrder, row.order_id) if row.order_id else None
+    dialled = select(FollowUpEvent.at).where(
+        FollowUpEvent.follow_up_id == row.id, FollowUpEvent.kind == FollowUpEventKind.DIALLED
+    )
+    return Attempted(
+        row,
+        elder.call_from if elder else None,
+        elder.call_to if elder else None,
+        elder.call_days if elder else "",
+        elder.calls_refused if elder else False,
+        tuple(session.exec(dialled.order_by(col(FollowUpEvent.id)))),
+        messages.number_for(session, row.phone, row.elder_id) or "",
+        order.code if order else "",
+    )
 
 
 def errand_of(store: Store, call_id: UUID, phone: str) -> Errand | None:
@@ -494,22 +516,16 @@ def _of_attempt(
     return row if row is not None and row.state in states else None
 
 
-def _attempted(session: Session, row: FollowUp) -> Attempted:
-    elder = session.get(Elder, row.elder_id) if row.elder_id else None
-    order = session.get(WorkOrder, row.order_id) if row.order_id else None
-    dialled = select(FollowUpEvent.at).where(
-        FollowUpEvent.follow_up_id == row.id, FollowUpEvent.kind == FollowUpEventKind.DIALLED
-    )
-    return Attempted(
-        row,
-        elder.call_from if elder else None,
-        elder.call_to if elder else None,
-        elder.call_days if elder else "",
-        elder.calls_refused if elder else False,
-        tuple(session.exec(dialled.order_by(col(FollowUpEvent.id)))),
-        messages.number_for(session, row.phone, row.elder_id) or "",
-        order.code if order else "",
-    )
+def _go_on(session: Session, row: FollowUp, at: datetime, why: str, next: Next) -> None:
+    row.detail = why
+    _event(session, row, FollowUpEventKind.NOT_REACHED, at, why)
+    match next:
+        case Again(again):
+            _put_back(row, FollowUpState.WAITING, again, why)
+        case Message(phone, text, until):
+            _write_to(session, row, phone, text, at, until)
+        case GiveUp(end):
+            _close(session, row, end, at, why)
 
 
 def _write_to(

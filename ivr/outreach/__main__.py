@@ -14,6 +14,7 @@ from datetime import timedelta
 import aiohttp
 import structlog
 
+from ivr.catalog import CatalogError, load_catalog
 from ivr.config import ConfigError, Settings, load_settings
 from ivr.logs import set_up_logs
 from ivr.outreach.dialler import Dialler, agent_room
@@ -35,11 +36,12 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    catalog = await asyncio.to_thread(load_catalog)
     manager = Ami("127.0.0.1", settings.asterisk.ami_port, pbx.AMI_USER, settings.secrets.ami)
     queue_log = settings.asterisk.queue_log or place.host(place.log) / "queue_log"
     grace = timedelta(seconds=settings.callback.after_hangup_s)
     async with manager as ami, aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
-        dialler = Dialler(store, ami, settings, agent_room(settings, http))
+        dialler = Dialler(store, ami, settings, catalog, agent_room(settings, http))
         tasks = [
             group.create_task(watch_queue(store, ami, queue_log, grace), name="queue"),
             group.create_task(dialler.run(), name="dialler"),
@@ -68,7 +70,7 @@ def main() -> int:
             asyncio.run(serve(settings, place, store))
         finally:
             store.close()
-    except (ConfigError, StoreError) as error:
+    except (CatalogError, ConfigError, StoreError) as error:
         print(f"yihu outreach: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,70 +1,46 @@
-"""Dials people who are owed a call, and finds out what became of each attempt.
+"""Dials people who are owed a call: who has asked for one first, then those whom we want to ask.
 
-An attempt is claimed in the store before it is dialled, and the channel has its name. What becomes
-of it the dialplan writes into Asterisk's own database (dialplans/outbound.conf) and says in an
-event. The event makes us quick; what counts is that database and whether the channel still exists,
-asked again and again, so that it does not matter who was dead when it happened.
+A call is claimed in the store before it is dialled; what becomes of it is found out by
+ivr.outreach.attempts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import re
-import secrets
-import socket
 import time
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import NoReturn
 from uuid import UUID
 
 import aiohttp
 import structlog
 
+from ivr.catalog import Item
 from ivr.config import Settings
-from ivr.outreach.line import Room, to_dial
-from ivr.outreach.schedule import next_time, retry_at
+from ivr.outreach.attempts import Attempts
+from ivr.outreach.line import Room, for_follow_ups, free_calls, to_dial
+from ivr.outreach.next_step import decide
+from ivr.outreach.promises import OwedCallbacks, OwedFollowUps
+from ivr.outreach.schedule import next_time
 from ivr.telephony.ami import Ami, AmiError
 from ivr.telephony.members import QUEUE
-from ivr.telephony.probe import answers
-from store import callbacks, queue_visits
+from store import callbacks, follow_ups, queue_visits, switches
 from store.database import Store, StoreError
-from store.models import Callback, CallbackState, Wants
+from store.models import Callback, CallbackState, FollowUp, FollowUpState, Wants
 from store.privacy import mask_phone
 
 TICK_S = 1.0
 LOOK_S = 3.0
 """How often it is asked what became of the calls under way."""
-LEASE_S = 10.0
-"""A process that has said nothing of its claims for so long is dead."""
-STARTED_S = 10.0
-"""An attempt of which there is no trace after this time was never begun."""
 ANSWER_MARGIN_S = 20.0
 """How much longer than the telephone rings the whole of an attempt may take to be answered."""
-NO_LINE_S = 15.0
-"""When there was no line free, it is tried again after this."""
-GATEWAY_S = 60.0
-"""The same when the gateway did not do it."""
 AGENT_GONE_S = 120.0
 """An agent that has not been there for so long does not come back by itself."""
-
-FAMILY = "yihu-outbound"
-UUID_PATTERN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-RANG = frozenset((16, 17, 18, 19, 21, 22, 28))
-"""Q.850 causes that tell something of the called telephone, and not of the way there."""
-UNALLOCATED = 1
-SIP_PORT = 5060
-MISSES = {"BUSY": "busy", "NOANSWER": "no answer"}
-"""Dial's DIALSTATUS -> how the attempt ended; of the others the cause says whose fault it is."""
+AT_ONCE = 100
+"""Follow-ups looked at in one tick; the others wait for the next."""
 
 log = structlog.get_logger()
-
-
-def process_name() -> str:
-    """Names this process among all that ever claim something."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 class Dialler:
@@ -73,6 +49,7 @@ class Dialler:
         store: Store,
         ami: Ami,
         settings: Settings,
+        catalog: Mapping[str, Item],
         agent_room: Callable[[], Awaitable[int | None]],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -83,193 +60,56 @@ class Dialler:
         self._settings = settings
         self._agent_room = agent_room
         self._now = now
-        self._me = process_name()
-        self._seen: dict[UUID, float] = {}
-        """When an attempt of ours was begun, or taken over, in loop time."""
-        self._gone: set[UUID] = set()
-        """Attempts whose channel was gone when it was last looked for."""
+        self._follow_ups = OwedFollowUps(store, settings, catalog)
+        promises = (OwedCallbacks(store, settings), self._follow_ups)
+        self._attempts = Attempts(ami, settings, promises, now)
         self._looked_at = 0.0
-        self._tidied = False
         self._agent_seen = time.monotonic()
         """When the agent was last there."""
 
     async def run(self) -> NoReturn:
         """Until cancelled. A step that fails is made again at the next tick."""
         if not self._settings.outbound.gateway:
-            log.warning("nobody can be called back: outbound.gateway is not set")
+            log.warning("nobody can be called: outbound.gateway is not set")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(), name="dialler listens")
+            group.create_task(self._attempts.listen(), name="dialler listens")
             while True:
                 try:
                     await self._tick()
                 except (StoreError, AmiError) as error:
                     if self._ami.connected:
-                        log.warning("call-backs wait", reason=str(error))
+                        log.warning("calls wait", reason=str(error))
                 await asyncio.sleep(TICK_S)
-
-    async def _listen(self) -> NoReturn:
-        """What the dialplan says of an attempt is entered at once."""
-        while True:
-            try:
-                with self._ami.events("UserEvent") as events:
-                    async for event in events:
-                        if event["UserEvent"] == "YihuOutbound":
-                            await self._enter(UUID(event["Call"]), event["Value"])
-            except (StoreError, AmiError, ValueError) as error:
-                log.warning("an event is looked up later", reason=str(error))
-
-    # --- what became of attempts ---
 
     async def _tick(self) -> None:
         """Raises StoreError, AmiError."""
         loop = asyncio.get_running_loop()
         if loop.time() - self._looked_at >= LOOK_S:
             self._looked_at = loop.time()
-            await self._look()
+            await self._attempts.look()
         if self._ami.connected and self._settings.outbound.gateway:
             await self._dial()
 
-    async def _look(self) -> None:
-        now = self._now()
-        await asyncio.to_thread(callbacks.renew, self._store, self._me, now)
-        taken = await asyncio.to_thread(
-            callbacks.take_over, self._store, self._me, now, now - timedelta(seconds=LEASE_S)
-        )
-        if taken:
-            log.info("call-backs of a process that died", taken=len(taken))
-        for closed in await asyncio.to_thread(callbacks.close_served, self._store, now):
-            log.info("called again and was served", id=closed.id)
-        if not self._ami.connected:
-            return
-        if not self._tidied:
-            await self._tidy()
-            self._tidied = True
-        mine = await asyncio.to_thread(callbacks.claimed, self._store, self._me)
-        attempts = {row.attempt_id for row in mine if row.attempt_id is not None}
-        self._seen = {one: at for one, at in self._seen.items() if one in attempts}
-        self._gone &= attempts
-        for row in mine:
-            await self._find_out(row)
-
-    async def _find_out(self, row: Callback) -> None:
-        """Asks Asterisk what became of an attempt."""
-        loop = asyncio.get_running_loop()
-        assert row.attempt_id is not None
-        began = self._seen.setdefault(row.attempt_id, loop.time())
-        there = await self._exists(row.attempt_id)
-        said = await self._said(row.attempt_id)
-        if said not in ("", "dialling", "answered"):
-            await self._enter(row.attempt_id, said)
-        elif there:
-            if said == "answered":
-                await self._enter(row.attempt_id, said)
-        elif row.attempt_id not in self._gone:
-            self._gone.add(row.attempt_id)  # its last word may be on its way
-        elif said:
-            await self._miss(row.attempt_id, "cut off")
-            await self._forget(row.attempt_id)
-        elif loop.time() - began > STARTED_S:
-            await self._release(row.attempt_id, "was not dialled", NO_LINE_S)
-
-    async def _exists(self, attempt: UUID) -> bool:
-        try:
-            await self._ami.action("Getvar", Channel=str(attempt), Variable="CALL_UUID")
-        except AmiError as error:
-            if "No such channel" in str(error):
-                return False
-            raise
-        return True
-
-    async def _said(self, attempt: UUID) -> str:
-        """What the dialplan has written of an attempt; empty if nothing."""
-        answer = await self._ami.action("Command", Command=f"database get {FAMILY} {attempt}")
-        found = [
-            line.partition(":")[2].strip()
-            for line in str(answer.get("Output", "")).splitlines()
-            if line.startswith("Value:")
-        ]
-        return found[0] if found else ""
-
-    async def _enter(self, attempt: UUID, said: str) -> None:
-        """Keeps what the dialplan says of an attempt; saying it twice changes nothing."""
-        now = self._now()
-        status, _, cause = said.partition("/")
-        match status:
-            case "dialling":
-                return
-            case "answered":
-                row = await asyncio.to_thread(callbacks.reached, self._store, attempt, now)
-                if row is not None:
-                    log.info("reached", id=row.id)
-                return
-            case "served":
-                row = await asyncio.to_thread(callbacks.done, self._store, attempt, now)
-                if row is not None:
-                    log.info("called back", id=row.id)
-            case "left":
-                await self._miss(attempt, "hung up before anybody spoke with them")
-            case "refused":
-                await self._miss(attempt, "outbound.numbers does not allow this number", final=True)
-            case "full":
-                await self._release(attempt, "no line free", NO_LINE_S)
-            case _:
-                await self._unanswered(attempt, status, cause)
-        await self._forget(attempt)
-
-    async def _unanswered(self, attempt: UUID, status: str, cause: str) -> None:
-        number = int(cause) if cause.isdigit() else 0
-        said = f"{status.lower()} {cause}".strip()
-        if status in MISSES:
-            await self._miss(attempt, MISSES[status])
-        elif number == UNALLOCATED:
-            await self._miss(attempt, "no such number")
-        elif number in RANG and await self._gateway_answers():
-            await self._miss(attempt, said)
-        else:
-            await self._release(attempt, f"the gateway did not do it: {said}", GATEWAY_S)
-
-    async def _gateway_answers(self) -> bool:
-        """A telephone that does not answer looks the same as a gateway that is down."""
-        host, _, port = self._settings.outbound.gateway.partition(":")
-        return await asyncio.to_thread(answers, host, int(port or SIP_PORT))
-
-    async def _miss(self, attempt: UUID, why: str, *, final: bool = False) -> None:
-        now = self._now()
-        row = await asyncio.to_thread(callbacks.of_attempt, self._store, attempt)
-        if row is None:
-            return
-        again = None
-        if not final:
-            again = retry_at(
-                row.tries, now, row.asked_at, self._settings.zone, self._settings.callback
-            )
-        row = await asyncio.to_thread(callbacks.missed, self._store, attempt, now, why, again)
-        if row is not None:
-            log.info("not reached", id=row.id, why=why, tries=row.tries, again=str(again))
-
-    async def _release(self, attempt: UUID, why: str, wait_s: float) -> None:
-        now = self._now()
-        due_at = now + timedelta(seconds=wait_s)
-        await asyncio.to_thread(callbacks.release, self._store, attempt, now, why, due_at)
-        log.info("not dialled", attempt=str(attempt), why=why)
-
-    async def _tidy(self) -> None:
-        """Removes what a process that died had taken into the store already."""
-        shown = await self._ami.action("Command", Command=f"database show {FAMILY}")
-        claims = await asyncio.to_thread(callbacks.claimed, self._store)
-        wanted = {row.attempt_id for row in claims}
-        for found in re.findall(rf"/{FAMILY}/({UUID_PATTERN})", str(shown.get("Output", ""))):
-            if UUID(found) not in wanted:
-                await self._forget(UUID(found))
-
-    async def _forget(self, attempt: UUID) -> None:
-        """The store has it: Asterisk's database need not keep it."""
-        with contextlib.suppress(AmiError):  # it is gone already
-            await self._ami.action("DBDel", Family=FAMILY, Key=str(attempt))
-
-    # --- dialling ---
-
     async def _dial(self) -> None:
+        if await asyncio.to_thread(switches.paused, self._store):
+            return
+        asked = await self._due_callbacks()
+        owed = await asyncio.to_thread(follow_ups.due, self._store, self._now(), AT_ONCE)
+        if not asked and not owed:
+            return
+        out = await asyncio.to_thread(callbacks.claimed, self._store)
+        out_too = await asyncio.to_thread(follow_ups.claimed, self._store)
+        room = await self._room(asked, out, out_too)
+        chosen = await self._call_back(asked, out, room)
+        calls = room.calls - len(chosen)
+        agent = room.agent
+        if agent is not None:
+            agent -= sum(row.wants is Wants.AGENT for row in chosen)
+        places = for_follow_ups(self._settings.follow_up, len(out_too), calls, agent)
+        engaged = {row.phone for row in out_too}.union(row.phone for row in (*out, *chosen))
+        await self._follow_up(owed, places, engaged)
+
+    async def _due_callbacks(self) -> list[Callback]:
         now = self._now()
         due = []
         for row in await asyncio.to_thread(callbacks.due, self._store, now):
@@ -279,85 +119,122 @@ class Dialler:
                 await asyncio.to_thread(callbacks.put_off, self._store, row.id, at)
             else:
                 due.append(row)
+        return due
+
+    async def _call_back(
+        self, due: list[Callback], out: list[Callback], room: Room
+    ) -> list[Callback]:
+        """Calls those whose turn it is, and says who they are."""
         if not due:
-            return
-        out = await asyncio.to_thread(callbacks.claimed, self._store)
+            return []
         called = {row.attempt_id for row in out}
         waiting = [
             visit
             for visit in await asyncio.to_thread(queue_visits.waiting, self._store)
             if visit.call_id is None or visit.call_id not in called
         ]
-        for row in to_dial(due, waiting, await self._room(due, out)):
+        chosen = to_dial(due, waiting, room)
+        for row in chosen:
             assert row.id is not None
             claimed = await asyncio.to_thread(
-                callbacks.claim, self._store, row.id, self._me, self._now()
+                callbacks.claim, self._store, row.id, self._attempts.me, self._now()
             )
-            if claimed is not None:
-                await self._originate(claimed)
+            if claimed is not None and claimed.attempt_id is not None:
+                log.info(
+                    "dialling",
+                    id=claimed.id,
+                    phone=mask_phone(claimed.phone),
+                    tries=claimed.tries,
+                )
+                await self._originate(
+                    claimed.attempt_id,
+                    claimed.phone,
+                    "called-back",
+                    self._settings.callback.ring_s,
+                    {
+                        "__QUEUE_PRIO": str(claimed.priority),
+                        "CALLED_BACK": "1",
+                        "WANTS": claimed.wants,
+                        "PLACED": f"{claimed.queued_at.timestamp():.0f}",
+                    },
+                )
+        return chosen
 
-    async def _room(self, due: list[Callback], out: list[Callback]) -> Room:
-        """out: those being called."""
+    async def _follow_up(self, due: list[follow_ups.Due], places: int, engaged: set[str]) -> None:
+        own, now = self._settings.follow_up, self._now()
+        tick = decide(due, now, places, engaged, own, self._settings.zone)
+        for row in await asyncio.to_thread(self._follow_ups.keep, tick, self._attempts.me, now):
+            assert row.attempt_id is not None
+            phone = mask_phone(row.phone)
+            log.info("dialling", follow_up=row.id, phone=phone, tries=row.tries)
+            await self._originate(
+                row.attempt_id, row.phone, "followed-up", own.ring_s, {"FOLLOWED_UP": "1"}
+            )
+
+    async def _room(
+        self, due: list[Callback], out: list[Callback], out_too: list[FollowUp]
+    ) -> Room:
+        """out, out_too: those being called."""
         own = self._settings.outbound
-        calls = own.max_calls - len(out)
-        if calls > 0 and own.lines:
-            channels = await self._ami.listed("CoreShowChannels")
-            used = sum(one["Channel"].startswith("PJSIP/trunk-") for one in channels)
-            calls = min(calls, own.lines - own.spare_lines - used)
-        agent = await self._for_agent(out) if any(row.wants is Wants.AGENT for row in due) else 0
+        channels = await self._ami.listed("CoreShowChannels") if own.lines else []
+        used = sum(one["Channel"].startswith("PJSIP/trunk-") for one in channels)
         talking = {
             visit.call_id for visit in await asyncio.to_thread(queue_visits.talking, self._store)
         }
         rung = sum(row.wants is Wants.OPERATOR and row.attempt_id not in talking for row in out)
-        queues = await self._ami.listed("QueueSummary", Queue=QUEUE)
+        queues = await self._ami.listed("QueueSummary", Queue=QUEUE) if due else []
         return Room(
-            calls=calls,
-            agent=agent,
+            calls=free_calls(own, len(out) + len(out_too), used),
+            agent=await self._for_agent(out, out_too),
             operators=sum(int(queue["Available"]) for queue in queues),
             on_duty=sum(int(queue["LoggedIn"]) for queue in queues),
             rung=rung,
         )
 
-    async def _for_agent(self, out: list[Callback]) -> int | None:
+    async def _for_agent(self, out: list[Callback], out_too: list[FollowUp]) -> int | None:
         """Room.agent; one that is being restarted is waited for."""
         room = await self._agent_room()
         if room is None:
             return None if time.monotonic() - self._agent_seen > AGENT_GONE_S else 0
         self._agent_seen = time.monotonic()
-        return room - sum(
-            row.wants is Wants.AGENT and row.state is CallbackState.DIALLING for row in out
-        )
+        ringing = [
+            row for row in out if row.wants is Wants.AGENT and row.state is CallbackState.DIALLING
+        ]
+        ringing_too = [row for row in out_too if row.state is FollowUpState.DIALLING]
+        return room - len(ringing) - len(ringing_too)
 
-    async def _originate(self, row: Callback) -> None:
+    async def _originate(
+        self,
+        attempt: UUID,
+        phone: str,
+        context: str,
+        ring_s: float,
+        variables: Mapping[str, str],
+    ) -> None:
         """Asks Asterisk to dial; what comes of it is found out later, also if this fails."""
-        assert row.attempt_id is not None
-        attempt = str(row.attempt_id)
-        self._seen[row.attempt_id] = asyncio.get_running_loop().time()
-        log.info("dialling", id=row.id, phone=mask_phone(row.phone), tries=row.tries)
-        ring_s = self._settings.callback.ring_s
+        self._attempts.begun(attempt)
         try:
             await self._ami.action(
                 "Originate",
-                Channel=f"Local/{row.phone}@outbound/n",
-                ChannelId=attempt,
+                Channel=f"Local/{phone}@outbound/n",
+                ChannelId=str(attempt),
                 OtherChannelId=f"{attempt}-2",
-                Context="called-back",
+                Context=context,
                 Exten="s",
                 Priority="1",
                 Timeout=f"{(ring_s + ANSWER_MARGIN_S) * 1000:.0f}",
                 CallerID=self._settings.outbound.caller_id,
                 Async="true",
                 variables={
-                    "__CALL_UUID": attempt,
-                    "__CALLER": row.phone,
-                    "__QUEUE_PRIO": str(row.priority),
-                    "CALLED_BACK": "1",
-                    "WANTS": row.wants,
-                    "PLACED": f"{row.queued_at.timestamp():.0f}",
+                    "__CALL_UUID": str(attempt),
+                    "__CALLER": phone,
+                    "__QUEUE_PRIO": "0",
+                    "__RING_S": f"{ring_s:.0f}",
+                    **variables,
                 },
             )
         except AmiError as error:
-            log.warning("not dialled yet", id=row.id, reason=str(error))
+            log.warning("not dialled yet", attempt=str(attempt), reason=str(error))
 
 
 def agent_room(

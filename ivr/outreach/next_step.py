@@ -28,7 +28,8 @@ class Miss(StrEnum):
     NOT_NOW = "not now"
     """They have asked us to call another time."""
     WRONG_PERSON = "wrong person"
-    BAD_NUMBER = "bad number"
+    BAD_NUMBER = "no such number"
+    FORBIDDEN = "outbound.numbers does not allow this number"
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ def after_miss(
     match miss:
         case Miss.WRONG_PERSON:
             return _written(row, elsewhere, FollowUpEnd.WRONG_PERSON, at, text, own)
-        case Miss.BAD_NUMBER:
+        case Miss.BAD_NUMBER | Miss.FORBIDDEN:
             return _written(row, elsewhere, FollowUpEnd.BAD_NUMBER, at, text, own)
         case Miss.REFUSED if row.purpose is Purpose.RATING:
             return _written(row, tried.sms_phone, FollowUpEnd.REFUSED, at, text, own)

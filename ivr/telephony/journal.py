@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -17,7 +17,9 @@ from uuid import UUID
 
 import structlog
 
+from ivr.telephony import astdb
 from ivr.telephony.ami import Ami, AmiError
+from ivr.telephony.astdb import Kept
 from store import alarms, callbacks, phones
 from store.database import Store, StoreError
 from store.models import Cause, Wants
@@ -30,8 +32,6 @@ FAMILIES = {
 """Event of the dialplan -> family of Asterisk's database that keeps the same entry."""
 AGAIN_S = 1.0
 CONNECTED_S = 60.0
-KEPT = re.compile(r"^/(?P<family>[^/\s]+)/(?P<key>\S+?)\s*: (?P<value>.*?)\s*$")
-"""A line of `database show`."""
 ANSWERED_BY = re.compile(r"PJSIP/(?P<extension>.+)-[0-9a-f]+|Local/(?P<number>[^@]+)@.*")
 """Name of the channel of who has answered an emergency."""
 
@@ -83,21 +83,20 @@ def told(event: Mapping[str, Any]) -> Entry | None:
         return None
 
 
-def kept(shown: str) -> Iterator[Entry]:
-    """The entries in what `database show` prints of a family."""
-    for line in shown.splitlines():
-        if (match := KEPT.match(line)) and match["family"] in FAMILIES.values():
-            try:
-                yield Entry.parse(match["family"], match["key"], match["value"])
-            except ValueError:
-                log.error("an entry of the journal cannot be read", family=match["family"])
+def entry_of(kept: Kept) -> Entry | None:
+    """What the dialplan has kept; None where it cannot be read."""
+    try:
+        return Entry.parse(*kept)
+    except ValueError:
+        log.error("an entry of the journal cannot be read", family=kept.family)
+        return None
 
 
 async def _take_kept(store: Store, ami: Ami) -> None:
     for family in FAMILIES.values():
-        answer = await ami.action("Command", Command=f"database show {family}")
-        for entry in kept(answer.get("Output", "")):
-            await _take(store, ami, entry)
+        for kept in await astdb.show(ami, family):
+            if entry := entry_of(kept):
+                await _take(store, ami, entry)
 
 
 async def _take(store: Store, ami: Ami, entry: Entry) -> None:
@@ -107,7 +106,7 @@ async def _take(store: Store, ami: Ami, entry: Entry) -> None:
         log.error("an entry of the journal makes no sense", family=entry.family)
         return
     log.info("journal", kind=entry.family, call=str(entry.call_id))
-    await ami.action("DBDel", Family=entry.family, Key=str(entry.call_id))
+    await astdb.forget(ami, entry.family, str(entry.call_id))
 
 
 def write(store: Store, entry: Entry) -> None:

@@ -17,7 +17,7 @@ from stand_in import CALL_S, agent, dial, event_of, hang_up_all, press
 from audio.engines import make_recogniser
 from ivr.caller.ear import RATE
 from ivr.caller.simulator import Simulator
-from ivr.telephony import journal
+from ivr.telephony import astdb, journal
 from ivr.telephony.ami import Ami, AmiEvents
 
 ORDINARY, HIGH_RISK = "13900000001", "13900000002"
@@ -76,11 +76,11 @@ async def test_caller_who_presses_1_is_promised_a_call_back_with_their_place(
         await event_of(events, "QueueCallerLeave", CallerIDNum=number)
         promise = await event_of(events, "UserEvent", UserEvent="YihuCallback")
         await event_of(events, "Hangup", CallerIDNum=number)
-        kept = await ami.action("Command", Command="database show yihu-callback")
-        await ami.action("DBDel", Family="yihu-callback", Key=str(call_id))
+        [kept] = await astdb.show(ami, "yihu-callback")
+        await astdb.forget(ami, "yihu-callback", str(call_id))
     assert promise["Call"] == str(call_id)
-    [entry] = journal.kept(kept["Output"])
-    assert entry == journal.told(promise)
+    entry = journal.told(promise)
+    assert entry is not None and journal.entry_of(kept) == entry
     phone, joined, priority = entry.fields
     assert (phone, priority) == (number, "0")
     assert abs(int(joined) - joined_at) < 10

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ivr.telephony.journal import Entry, kept, told, write
+from ivr.telephony.astdb import lines
+from ivr.telephony.journal import Entry, entry_of, told, write
 from store import alarms, callbacks
 from store.database import Store, open_store
 from store.models import Callback, Cause, Wants
@@ -35,7 +36,9 @@ def owed(store: Store) -> list[Callback]:
 
 def test_what_asterisk_has_kept_is_read(store: Store) -> None:
     entry = Entry("yihu-callback", CALL, ("051265123456", str(JOINED), "10"))
-    assert list(kept(SHOWN)) == [entry]
+    first, other, phones = lines(SHOWN)
+    assert (entry_of(first), entry_of(other)) == (entry, None)
+    assert phones == ("yihu", "phones", "PJSIP/op101&PJSIP/op102")
     value = f"051265123456|{JOINED}|10"
     event = {"Event": "UserEvent", "UserEvent": "YihuCallback", "Call": str(CALL), "Value": value}
     assert told(event) == entry

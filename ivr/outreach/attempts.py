@@ -1,0 +1,201 @@
+"""Finds out what became of each attempt to call somebody.
+
+The channel of an attempt has its name. What becomes of it the dialplan writes into Asterisk's own
+database (dialplans/outbound.conf) and says in an event. The event makes us quick; what counts is
+that database and whether the channel still exists, asked again and again, so that it does not
+matter who was dead when it happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NoReturn
+from uuid import UUID
+
+import structlog
+
+from ivr.config import Settings
+from ivr.outreach.next_step import Miss
+from ivr.outreach.promises import Promises
+from ivr.telephony import astdb
+from ivr.telephony.ami import Ami, AmiError
+from ivr.telephony.probe import answers
+from store.database import StoreError
+
+LEASE_S = 10.0
+"""A process that has said nothing of its claims for so long is dead."""
+STARTED_S = 10.0
+"""An attempt of which there is no trace after this time was never begun."""
+NO_LINE_S = 15.0
+"""When there was no line free, it is tried again after this."""
+GATEWAY_S = 60.0
+"""The same when the gateway did not do it."""
+
+FAMILY = "yihu-outbound"
+RANG = frozenset((16, 17, 18, 19, 21, 22, 28))
+"""Q.850 causes that tell something of the called telephone, and not of the way there."""
+UNALLOCATED = 1
+REJECTED = 21
+SIP_PORT = 5060
+MISSES = {"BUSY": Miss.BUSY, "NOANSWER": Miss.NO_ANSWER}
+"""Dial's DIALSTATUS -> how the attempt ended; of the others the cause says whose fault it is."""
+
+log = structlog.get_logger()
+
+
+def process_name() -> str:
+    """Names this process among all that ever claim something."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+class Attempts:
+    """Of this process, and of those that died."""
+
+    def __init__(
+        self,
+        ami: Ami,
+        settings: Settings,
+        promises: Sequence[Promises],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.me = process_name()
+        self._ami = ami
+        self._settings = settings
+        self._promises = promises
+        self._now = now
+        self._seen: dict[UUID, float] = {}
+        """When an attempt of ours was begun, or taken over, in loop time."""
+        self._gone: set[UUID] = set()
+        """Attempts whose channel was gone when it was last looked for."""
+        self._tidied = False
+
+    def begun(self, attempt: UUID) -> None:
+        """It is about to be dialled."""
+        self._seen[attempt] = asyncio.get_running_loop().time()
+
+    async def listen(self) -> NoReturn:
+        """What the dialplan says of an attempt is entered at once."""
+        while True:
+            try:
+                with self._ami.events("UserEvent") as events:
+                    async for event in events:
+                        if event["UserEvent"] == "YihuOutbound":
+                            await self._enter(UUID(event["Call"]), event["Value"])
+            except (StoreError, AmiError, ValueError) as error:
+                log.warning("an event is looked up later", reason=str(error))
+
+    async def look(self) -> None:
+        """Asks after all of them. Raises StoreError, AmiError."""
+        lease = timedelta(seconds=LEASE_S)
+        mine: list[UUID] = []
+        for one in self._promises:
+            mine += await asyncio.to_thread(one.look, self.me, self._now(), lease)
+        if not self._ami.connected:
+            return
+        if not self._tidied:
+            await self._tidy()
+            self._tidied = True
+        self._seen = {one: at for one, at in self._seen.items() if one in mine}
+        self._gone &= set(mine)
+        for attempt in mine:
+            await self._find_out(attempt)
+
+    async def _find_out(self, attempt: UUID) -> None:
+        """Asks Asterisk what became of an attempt."""
+        loop = asyncio.get_running_loop()
+        began = self._seen.setdefault(attempt, loop.time())
+        there = await self._exists(attempt)
+        kept = await astdb.show(self._ami, FAMILY, str(attempt))
+        said = kept[0].value if kept else ""
+        if said not in ("", "dialling", "answered"):
+            await self._enter(attempt, said)
+        elif there:
+            if said == "answered":
+                await self._enter(attempt, said)
+        elif attempt not in self._gone:
+            self._gone.add(attempt)  # its last word may be on its way
+        elif said:
+            await self._miss(attempt, Miss.CUT_OFF)
+            await self._forget(attempt)
+        elif loop.time() - began > STARTED_S:
+            await self._release(attempt, "was not dialled", NO_LINE_S)
+
+    async def _exists(self, attempt: UUID) -> bool:
+        try:
+            await self._ami.action("Getvar", Channel=str(attempt), Variable="CALL_UUID")
+        except AmiError as error:
+            if "No such channel" in str(error):
+                return False
+            raise
+        return True
+
+    async def _enter(self, attempt: UUID, said: str) -> None:
+        """Keeps what the dialplan says of an attempt; saying it twice changes nothing."""
+        now = self._now()
+        status, _, cause = said.partition("/")
+        match status:
+            case "dialling":
+                return
+            case "answered":
+                for one in self._promises:
+                    await asyncio.to_thread(one.reached, attempt, now)
+                return
+            case "served" | "left":
+                for one in self._promises:
+                    await asyncio.to_thread(one.over, attempt, now, status == "served")
+            case "machine":
+                await self._miss(attempt, Miss.MACHINE)
+            case "refused":
+                await self._miss(attempt, Miss.FORBIDDEN)
+            case "full":
+                await self._release(attempt, "no line free", NO_LINE_S)
+            case "later":
+                await self._miss(attempt, Miss.CUT_OFF, "the agent was gone when they answered")
+            case _:
+                await self._unanswered(attempt, status, cause)
+        await self._forget(attempt)
+
+    async def _unanswered(self, attempt: UUID, status: str, cause: str) -> None:
+        number = int(cause) if cause.isdigit() else 0
+        said = f"{status.lower()} {cause}".strip()
+        if status in MISSES:
+            await self._miss(attempt, MISSES[status])
+        elif number == UNALLOCATED:
+            await self._miss(attempt, Miss.BAD_NUMBER)
+        elif number in RANG and await self._gateway_answers():
+            how = Miss.REFUSED if number == REJECTED else Miss.NO_ANSWER
+            await self._miss(attempt, how, said)
+        else:
+            await self._release(attempt, f"the gateway did not do it: {said}", GATEWAY_S)
+
+    async def _gateway_answers(self) -> bool:
+        """A telephone that does not answer looks the same as a gateway that is down."""
+        host, _, port = self._settings.outbound.gateway.partition(":")
+        return await asyncio.to_thread(answers, host, int(port or SIP_PORT))
+
+    async def _miss(self, attempt: UUID, how: Miss, why: str = "") -> None:
+        for one in self._promises:
+            await asyncio.to_thread(one.missed, attempt, self._now(), how, why or how)
+
+    async def _release(self, attempt: UUID, why: str, wait_s: float) -> None:
+        for one in self._promises:
+            await asyncio.to_thread(one.release, attempt, self._now(), why, wait_s)
+        log.info("not dialled", attempt=str(attempt), why=why)
+
+    async def _tidy(self) -> None:
+        """Removes what a process that died had taken into the store already."""
+        kept = await astdb.show(self._ami, FAMILY)
+        wanted: set[str] = set()
+        for one in self._promises:
+            wanted |= {str(attempt) for attempt in await asyncio.to_thread(one.attempts)}
+        for row in kept:
+            if row.key not in wanted:
+                await astdb.forget(self._ami, FAMILY, row.key)
+
+    async def _forget(self, attempt: UUID) -> None:
+        await astdb.forget(self._ami, FAMILY, str(attempt))
