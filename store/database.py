@@ -70,6 +70,15 @@ class Store:
             session.connection()  # takes the lock now: what follows waits for nobody
             yield session
 
+    @contextmanager
+    def lent(self) -> Iterator[Engine]:
+        """To a library that keeps its own table here, in transactions of its own.
+
+        Raises StoreError.
+        """
+        with self._explained():
+            yield self._writing
+
     def migrate(self) -> None:
         """Brings the schema up to date; several processes may do so at once. Raises StoreError."""
         config = Config()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from ivr.console import complaints, duty
+from ivr.console import care, complaints, duty
 from ivr.console.live import Fragment, Topic, shown
 from ivr.console.pages import VIEWER, Page, Viewer, audit, render
 from store import board
@@ -20,7 +20,7 @@ TURNS = 3
 
 async def show(request: web.Request) -> web.StreamResponse:
     await audit(request, Action.LOOK, "board", "")
-    topics = (*TOPICS, *duty.TOPICS, complaints.ON_BOARD)
+    topics = (*TOPICS, *duty.TOPICS, complaints.ON_BOARD, care.ON_BOARD)
     parts = {
         topic.name: await shown(request, topic.name)
         for topic in topics

@@ -19,6 +19,7 @@ from ivr.config import ConfigError, Settings, load_settings
 from ivr.logs import set_up_logs
 from ivr.outreach.dialler import Dialler, agent_room
 from ivr.outreach.queue_watch import watch_queue
+from ivr.outreach.timetable import Timetable
 from ivr.recordings import keep_deleting
 from ivr.telephony import pbx
 from ivr.telephony.ami import Ami
@@ -41,10 +42,12 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
     queue_log = settings.asterisk.queue_log or place.host(place.log) / "queue_log"
     grace = timedelta(seconds=settings.callback.after_hangup_s)
     async with manager as ami, aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+        timetable = await asyncio.to_thread(Timetable, store, settings)
         dialler = Dialler(store, ami, settings, catalog, agent_room(settings, http))
         tasks = [
             group.create_task(watch_queue(store, ami, queue_log, grace), name="queue"),
             group.create_task(dialler.run(), name="dialler"),
+            group.create_task(timetable.run(), name="timetable"),
             group.create_task(keep_telephones(store, ami), name="telephones"),
             group.create_task(keep_journal(store, ami), name="journal"),
             group.create_task(keep_members(store, ami, settings), name="members"),
