@@ -213,6 +213,71 @@ class PlanSettings(BaseModel):
     """So long after its time a greeting is still a greeting."""
 
 
+class KannelSettings(BaseModel):
+    """Kannel's smsbox, which speaks SMPP or drives a modem for us."""
+
+    url: str = Field(default="http://127.0.0.1:13013/cgi-bin/sendsms", pattern=r"^https?://")
+    user: str = "yihu"
+    password: SecretStr = SecretStr("")
+    sender: str = ""
+    """The number that the called see, where Kannel lets us choose."""
+    timeout_s: float = Field(default=20, gt=0)
+
+
+class HttpGatewaySettings(BaseModel):
+    """Any provider or program that takes messages over HTTP: docs/sms.md."""
+
+    url: str = Field(default="", pattern=r"^(https?://.*)?$")
+    secret: SecretStr = SecretStr("")
+    """Signs what we ask it and what it tells us."""
+    timeout_s: float = Field(default=20, gt=0)
+    tolerance_s: int = Field(default=300, ge=1)
+    """How far its clock may be off ours; what was signed longer ago is not taken."""
+
+
+class SmsSettings(BaseModel):
+    """Text messages, out of the house and into it."""
+
+    gateway: Literal["", "kannel", "http"] = ""
+    """Empty: none are sent, and what is to be sent waits."""
+    kannel: KannelSettings = KannelSettings()
+    http: HttpGatewaySettings = HttpGatewaySettings()
+    site: str = Field(default="一呼", min_length=1, max_length=16)
+    """Who writes, in brackets before every message."""
+    phone: str = Field(default="", pattern=r"^[\d-]*$")
+    """The number that people are told to call."""
+    hours_from: time = time(8, 30)
+    hours_to: time = time(20)
+    """In these hours of the site's day elders are written to. Answers and orders go at any hour."""
+    listen_host: str = "127.0.0.1"
+    """Where the gateway tells us what came in; another address for a gateway on another machine."""
+    listen_port: int = 8092
+    listen_url: str = Field(default="", pattern=r"^(https?://.*[^/])?$")
+    """The same as the gateway sees it, such as https://yihu.example.org; empty: as above."""
+    at_once: int = Field(default=4, ge=1)
+    """Messages handed over at the same time."""
+    tries: int = Field(default=6, ge=1)
+    """So often a message is handed over that the gateway does not take."""
+    retry_first_s: float = Field(default=15, gt=0)
+    """Time to the second try; to each further one it is twice as long, up to `retry_most_s`."""
+    retry_most_s: float = Field(default=900, gt=0)
+    late_hours: int = Field(default=48, ge=1)
+    """What could not be sent for so long is of no use any more."""
+
+    @property
+    def ours(self) -> str:
+        host = "127.0.0.1" if self.listen_host == "0.0.0.0" else self.listen_host
+        return self.listen_url or f"http://{host}:{self.listen_port}"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.hours_from >= self.hours_to:
+            raise ValueError("hours_from is not before hours_to")
+        if self.gateway == "http" and not (self.http.url and self.http.secret.get_secret_value()):
+            raise ValueError("the gateway http needs http.url and http.secret")
+        return self
+
+
 class ConsoleSettings(BaseModel):
     host: str = "127.0.0.1"
     """Address the operators' pages are on; 0.0.0.0 for other machines of the office."""
@@ -313,6 +378,7 @@ class Settings(BaseSettings):
     callback: CallbackSettings = CallbackSettings()
     follow_up: FollowUpSettings = FollowUpSettings()
     plan: PlanSettings = PlanSettings()
+    sms: SmsSettings = SmsSettings()
     console: ConsoleSettings = ConsoleSettings()
     recogniser: RecogniserSettings = RecogniserSettings()
     synthesiser: SynthesiserSettings = SynthesiserSettings()

@@ -143,13 +143,17 @@ def sent(store: Store, id: int, at: datetime, gateway_id: str, parts: int) -> No
             row.state, row.detail = SmsState.SENT, ""
 
 
-def not_sent(store: Store, id: int, by: str, why: str, retry_at: datetime | None) -> None:
+def not_sent(
+    store: Store, id: int, by: str, why: str, retry_at: datetime | None, counts: bool = True
+) -> None:
     """The gateway surely has not taken it: handed over again at `retry_at`, or given up without.
 
-    Nothing changes if `by` has lost its claim. Raises StoreError.
+    `counts`: it was this message that it did not take. Nothing changes if `by` has lost its claim.
+    Raises StoreError.
     """
     with store.write() as session:
         if row := _claimed(session, id, by):
+            row.tries -= not counts
             row.detail = why
             if retry_at is None:
                 row.state = SmsState.FAILED
@@ -185,7 +189,12 @@ def recover(store: Store, silent_since: datetime, repeatable: bool) -> list[SmsO
 
 
 def report(
-    store: Store, reference: UUID, told: Report, at: datetime, detail: str = ""
+    store: Store,
+    reference: UUID,
+    told: Report,
+    at: datetime,
+    detail: str = "",
+    gateway_id: str = "",
 ) -> SmsOut | None:
     """The gateway tells of a message. None if there is none of that reference. Raises StoreError.
 
@@ -198,6 +207,7 @@ def report(
         if row is None or row.state is SmsState.DELIVERED:
             return row
         row.sent_at = row.sent_at or at
+        row.gateway_id = row.gateway_id or gateway_id
         if told is Report.ACCEPTED:
             if row.state in (*ON_THE_WAY, SmsState.QUEUED):
                 row.state, row.detail = SmsState.SENT, detail

@@ -19,6 +19,7 @@ from ivr.config import ConfigError, Settings, load_settings
 from ivr.logs import set_up_logs
 from ivr.outreach.dialler import Dialler, agent_room
 from ivr.outreach.queue_watch import watch_queue
+from ivr.outreach.sms.service import serve_sms
 from ivr.outreach.timetable import Timetable
 from ivr.recordings import keep_deleting
 from ivr.telephony import pbx
@@ -52,6 +53,7 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
             group.create_task(keep_journal(store, ami), name="journal"),
             group.create_task(keep_members(store, ami, settings), name="members"),
             group.create_task(keep_deleting(settings, place), name="old sound"),
+            group.create_task(serve_sms(store, settings), name="sms"),
         ]
         log.info("ready", gateway=settings.outbound.gateway or "none")
         await stop.wait()

@@ -21,7 +21,7 @@ from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher, understand
 from ivr.understanding.meaning import Kind, Meaning, State
 from ivr.understanding.when import Part, When
-from ivr.understanding.written import Reply, Written
+from ivr.understanding.written import HELP, Reply, Written
 
 NOW = datetime(2026, 11, 18, 10, 30, tzinfo=timezone(timedelta(hours=8)))
 """A Wednesday morning; relative times in the tests are meant from here."""
@@ -119,6 +119,8 @@ def _cases(tests: Path) -> Iterator[tuple[str, State, str]]:
 
 
 def _said_in_writing(reply: Reply) -> str:
+    if reply.help:
+        return HELP
     return reply.wish or ("unclear" if reply.unclear else str(reply.score or "other"))
 
 

@@ -21,7 +21,7 @@ from ivr.understanding.dialects import dialect_names
 from ivr.understanding.grammar import MAX_EXPANSIONS, GrammarError, read_entries
 from ivr.understanding.syllables import pinyin_of
 
-STOP, START = "stop", "start"
+STOP, START, HELP = "stop", "start", "help"
 SCORES = tuple("12345")
 BAD, GOOD = 2, 4
 """Up to the one it is a bad rating, from the other a good one."""
@@ -48,6 +48,8 @@ class Reply:
     """The message as it was written, if it tells more than the score or the wish."""
     unclear: bool = False
     """A rating was meant, and which one cannot be told."""
+    help: bool = False
+    """Somebody is in danger, whatever else is said."""
 
 
 def plain(text: str) -> str:
@@ -65,6 +67,8 @@ class Written:
     sounds: Mapping[tuple[str, ...], str]
     """The same for phrases of two characters or more, by their toneless pinyin, where all phrases
     of that sound say the same."""
+    help: tuple[str, ...]
+    """Words that call for help wherever they stand."""
     longest: int
 
     @classmethod
@@ -74,21 +78,27 @@ class Written:
         Raises GrammarError naming what is wrong.
         """
         phrases: dict[str, str] = {}
+        help: list[str] = []
         for name in dialect_names(root):
             for file in ("written", "ratings"):
                 for code, phrase in _expanded(root / name / f"{file}.yaml"):
-                    phrases.setdefault(phrase, code)
+                    if code == HELP:
+                        help.append(phrase)
+                    else:
+                        phrases.setdefault(phrase, code)
         by_sound: dict[tuple[str, ...], set[str]] = {}
         for phrase, code in phrases.items():
             sound = pinyin_of(phrase)
             if 2 <= len(sound) == len(phrase):
                 by_sound.setdefault(sound, set()).add(code)
         sounds = {sound: codes.pop() for sound, codes in by_sound.items() if len(codes) == 1}
-        return cls(phrases, sounds, max(map(len, phrases), default=0))
+        return cls(phrases, sounds, tuple(help), max(map(len, phrases), default=0))
 
     def read(self, text: str) -> Reply:
         """What it says, whoever wrote it and whatever it answers."""
         even = plain(text)
+        if any(phrase in even for phrase in self.help):
+            return Reply(said=text.strip(), help=True)
         clauses = [clause for clause in _CLAUSES.split(even) if clause]
         known = [self._whole(clause) for clause in clauses]
         whole = self._whole("".join(clauses))
@@ -150,8 +160,9 @@ def _one_of(told: list[int], numbers: list[int]) -> int | None:
 
 def _expanded(path: Path) -> Iterator[tuple[str, str]]:
     for code, templates in read_entries(path).items():
-        if code not in (*SCORES, STOP, START):
-            raise GrammarError(f'{path}: unknown entry {code!r}; known: "1" to "5", stop, start')
+        if code not in (*SCORES, STOP, START, HELP):
+            known = '"1" to "5", stop, start, help'
+            raise GrammarError(f"{path}: unknown entry {code!r}; known: {known}")
         for template in templates:
             try:
                 expression = parse_sentence(template).expression
