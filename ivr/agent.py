@@ -20,6 +20,7 @@ from audio.synthesiser import SynthesiserError
 from audio.vad import SileroVad
 from ivr.calls import metrics
 from ivr.calls.call import Site, answer_call
+from ivr.calls.overheard import overhear
 from ivr.calls.recognition import Recognition
 from ivr.calls.speech import FILLER, SpeechMaker, open_cache
 from ivr.catalog import CatalogError, load_catalog, services
@@ -30,8 +31,10 @@ from ivr.engine import load_recogniser
 from ivr.logs import set_up_logs
 from ivr.telephony import audiosocket, overflow
 from ivr.telephony.admission import Admission, Admit
+from ivr.telephony.audiosocket import Line
 from ivr.telephony.capacity import Capacity
 from ivr.telephony.http import Overflow, make_app
+from ivr.telephony.wishes import Wishes
 from ivr.understanding.grammar import Grammar, GrammarError, load
 from ivr.understanding.heard import load as load_heard
 from ivr.understanding.match import Matcher, understand
@@ -101,6 +104,8 @@ def overflow_of(settings: Settings, store: Store) -> Overflow:
     """What the store knows of those whom the agent has no place for. Where it does not answer in
     time they wait for an operator like everyone else."""
 
+    turnstile = overflow.Turnstile(store, settings.queue, settings.outbound)
+
     async def priority(caller: str) -> int:
         try:
             async with asyncio.timeout(STORE_S):
@@ -113,15 +118,7 @@ def overflow_of(settings: Settings, store: Store) -> Overflow:
         now = datetime.now(UTC)
         try:
             async with asyncio.timeout(STORE_S):
-                return await asyncio.to_thread(
-                    overflow.turn_away,
-                    store,
-                    settings.queue,
-                    settings.outbound,
-                    call,
-                    caller,
-                    now,
-                )
+                return await asyncio.to_thread(turnstile.turn_away, call, caller, now)
         except (StoreError, TimeoutError) as error:
             log.error("no call-back can be written down", error=str(error))
             return Admit.QUEUE
@@ -179,6 +176,14 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
         unwritable = await asyncio.to_thread(_writable, site.store)
         return [*reasons, unwritable] if unwritable else reasons
 
+    wishes = Wishes(time.monotonic)
+
+    async def carry(line: Line) -> None:
+        if line.uuid in wishes:
+            await overhear(site, line, wishes)
+        else:
+            await answer_call(site, line)
+
     recognitions = {site.recognition, *site.dialect_recognition.values()}
     for recognition in recognitions:
         recognition.start()
@@ -188,7 +193,13 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
     log.info("voice", pieces=loaded, missing=len(texts) - loaded)
     own = settings.agent
     runner = web.AppRunner(
-        make_app(site.admission, overflow_of(settings, site.store), settings.secrets.http, missing),
+        make_app(
+            site.admission,
+            overflow_of(settings, site.store),
+            wishes,
+            settings.secrets.http,
+            missing,
+        ),
         access_log=None,
         shutdown_timeout=2.0,
     )
@@ -197,8 +208,8 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
         calls = await audiosocket.serve(
             own.host,
             own.audiosocket_port,
-            lambda line: answer_call(site, line),
-            site.admission.arrive,
+            carry,
+            lambda uuid: wishes.arrive(uuid) or site.admission.arrive(uuid),
         )
         await web.TCPSite(runner, own.host, own.http_port).start()
     except OSError as error:

@@ -84,6 +84,9 @@ class QueueSettings(BaseModel):
     waiting_per_operator: int = Field(default=5, ge=0)
     """With so many callers waiting for each operator on duty, further ones whom the agent has no
     free line for are called back at once."""
+    listens: bool = True
+    """Whether somebody who waits may say 回电 instead of pressing 1. Nothing of what they say is
+    kept."""
 
 
 class EmergencySettings(BaseModel):

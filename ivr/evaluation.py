@@ -20,6 +20,7 @@ QUESTIONS = {
     State.TIME: "您希望什么时候？",
     State.RATING: "您对这次服务满意吗？",
     State.SMS: "",
+    State.WAITING: "",
 }
 """What the recogniser is told was asked: never a list of service words, they leak into the text."""
 

@@ -56,14 +56,14 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view. Raises StoreError."""
-        with self._explained(), Session(self._engine, expire_on_commit=False) as session:
+        with self.explained(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """All of it is on disk when the block has ended, or none of it. Raises StoreError."""
         with (
-            self._explained(),
+            self.explained(),
             Session(self._writing, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -76,14 +76,14 @@ class Store:
 
         Raises StoreError.
         """
-        with self._explained():
+        with self.explained():
             yield self._writing
 
     def migrate(self) -> None:
         """Brings the schema up to date; several processes may do so at once. Raises StoreError."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with self._explained(), self._unreferenced() as connection, connection.begin():
+        with self.explained(), self._unreferenced() as connection, connection.begin():
             if self.url.get_backend_name() == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
             config.attributes["connection"] = connection
@@ -117,17 +117,22 @@ class Store:
         """
         if not self._sqlite:
             return True
-        with self._explained(), self._engine.connect() as connection:
+        with self.explained(), self._engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert driver is not None
             busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
+    def watching(self) -> Connection:
+        """A connection for whoever asks the same again and again, and closes it."""
+        return self._engine.connect()
+
     def close(self) -> None:
         self._engine.dispose()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
+        """What the database says against it, as a StoreError."""
         try:
             yield
         except IntegrityError as error:

@@ -102,7 +102,8 @@ def catch_up(
     """Brings the visits in line with Asterisk's log and with the `channels` there are since.
 
     `logged` is in the order of joining. Whose channel is gone, and of whom the log says nothing
-    more, was cut off: Asterisk died. Gives the call-backs owed. Raises StoreError.
+    more, was cut off: Asterisk died. Gives the call-backs owed, also to those who were talking to
+    an operator then. Raises StoreError.
     """
     owed: list[Callback | None] = []
     with store.write() as session:
@@ -137,6 +138,7 @@ def catch_up(
         for visit in session.exec(talking):
             if visit.uniqueid not in channels:
                 visit.talk_ended_at = at
+                owed.append(_cut_off(session, visit, at))
     return [callback for callback in owed if callback is not None]
 
 
@@ -200,5 +202,22 @@ def _leave(
         priority=visit.priority,
         queued_at=visit.joined_at,
         due_at=at + grace,
+        call_id=visit.call_id,
+    )
+
+
+def _cut_off(session: Session, visit: QueueVisit, at: datetime) -> Callback | None:
+    """They talked to an operator, and had not ended it."""
+    if not visit.phone:
+        return None
+    return asked(
+        session,
+        visit.phone,
+        cause=Cause.CUT_OFF,
+        wants=Wants.OPERATOR,
+        at=at,
+        priority=visit.priority,
+        queued_at=at,
+        due_at=at,
         call_id=visit.call_id,
     )

@@ -1,7 +1,8 @@
 """Pages that change while they are looked at, by server-sent events.
 
-The store is looked at for everybody at once, several times a second while somebody watches; a
-browser is sent what has changed. One that is slow gets the latest and misses what was between.
+The store is looked at for everybody at once while somebody watches, as soon as something has been
+written into it; a browser is sent what has changed. One that is slow gets the latest and misses
+what was between.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from markupsafe import Markup
 
 from ivr.console.pages import SCREENS, STORE, VIEWER, Page, Viewer, audit, who
 from store.audit import Action
+from store.changes import Changes
 from store.database import Store, StoreError
 from store.models import Role
 
 EVERY_S = 0.5
-"""How often the store is looked at."""
+"""How often the store is looked at while things are written into it."""
 AT_ONCE_S = 0.2
 """The same for what somebody has to see before they pick up the telephone."""
+IDLE_S = 10.0
+"""The same though nothing has been written: what is seen may depend on the time too."""
 ALIVE_S = 15.0
 """How often a quiet connection is written to, and its session looked at again."""
 RETRY_MS = 1000
@@ -66,7 +70,11 @@ class Watched:
     seen: Any = None
     looked: bool = False
     due: float = 0.0
-    """When it is to be looked at again, on the loop's clock."""
+    """Not to be looked at again before, on the loop's clock."""
+    at: float = 0.0
+    """When it was looked at last."""
+    version: object = None
+    """Of the store when it was looked at last."""
     watchers: set[asyncio.Event] = field(default_factory=set)
 
 
@@ -75,6 +83,7 @@ class Live:
 
     def __init__(self, store: Store, topics: Iterable[Topic]) -> None:
         self._store = store
+        self._changes = Changes(store)
         self._topics = {topic.name: topic for topic in topics}
         self._watched: dict[str, Watched] = {}
         self._wanted = asyncio.Event()
@@ -111,11 +120,25 @@ class Live:
             if not self._watched:
                 self._wanted.clear()
                 await self._wanted.wait()
+            version = await self._version()
             for watched in list(self._watched.values()):
-                if loop.time() >= watched.due:
-                    watched.due = loop.time() + watched.topic.every_s
+                now = loop.time()
+                changed = version is None or version != watched.version
+                if now >= watched.due and (changed or now - watched.at >= IDLE_S):
+                    watched.due, watched.at, watched.version = (
+                        now + watched.topic.every_s,
+                        now,
+                        version,
+                    )
                     await self._look(watched)
             await asyncio.sleep(AT_ONCE_S)
+
+    async def _version(self) -> object:
+        """Of the store; None if it does not say."""
+        try:
+            return await asyncio.to_thread(self._changes.version)
+        except StoreError:
+            return None
 
     def close(self) -> None:
         """Ends all connections: their browsers come back to the next process."""
@@ -124,14 +147,20 @@ class Live:
             for changed in watched.watchers:
                 changed.set()
 
+    def forget(self) -> None:
+        """The store is looked at no more."""
+        self._changes.close()
+
     async def _look(self, watched: Watched) -> None:
         try:
             seen = await asyncio.to_thread(watched.topic.look, self._store, watched.argument)
         except StoreError as error:  # what was seen last stays on the screens
             log.error("the store cannot be looked at", topic=watched.topic.name, error=str(error))
+            watched.version = None
             return
         except Exception:  # one topic that fails must not stop the others
             log.exception("a topic failed", topic=watched.topic.name)
+            watched.version = None
             return
         if not watched.looked or seen != watched.seen:
             watched.seen, watched.looked = seen, True
@@ -149,6 +178,7 @@ async def run_live(app: web.Application) -> AsyncIterator[None]:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    app[LIVE].forget()
 
 
 async def close_live(app: web.Application) -> None:

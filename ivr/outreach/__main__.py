@@ -18,7 +18,8 @@ from ivr.catalog import CatalogError, load_catalog
 from ivr.config import ConfigError, Settings, load_settings
 from ivr.logs import set_up_logs
 from ivr.outreach.dialler import Dialler, agent_room
-from ivr.outreach.queue_watch import watch_queue
+from ivr.outreach.overhearing import agent_may, keep_overhearing
+from ivr.outreach.queue_watch import keep_rotated, watch_queue
 from ivr.outreach.sms.service import serve_sms
 from ivr.outreach.timetable import Timetable
 from ivr.recordings import keep_deleting
@@ -28,6 +29,7 @@ from ivr.telephony.journal import keep_journal
 from ivr.telephony.members import keep_members
 from ivr.telephony.telephones import keep_telephones
 from store.database import Store, StoreError, open_store
+from store.models import QueueEnd
 
 log = structlog.get_logger()
 
@@ -44,9 +46,10 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
     grace = timedelta(seconds=settings.callback.after_hangup_s)
     async with manager as ami, aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
         timetable = await asyncio.to_thread(Timetable, store, settings)
+        withdrawn: dict[str, QueueEnd] = {}
         dialler = Dialler(store, ami, settings, catalog, agent_room(settings, http))
         tasks = [
-            group.create_task(watch_queue(store, ami, queue_log, grace), name="queue"),
+            group.create_task(watch_queue(store, ami, queue_log, grace, withdrawn), name="queue"),
             group.create_task(dialler.run(), name="dialler"),
             group.create_task(timetable.run(), name="timetable"),
             group.create_task(keep_telephones(store, ami), name="telephones"),
@@ -55,6 +58,11 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
             group.create_task(keep_deleting(settings, place), name="old sound"),
             group.create_task(serve_sms(store, settings), name="sms"),
         ]
+        if settings.asterisk.queue_log is None:  # or else somebody else sees to it
+            tasks.append(group.create_task(keep_rotated(ami, queue_log), name="queue log"))
+        if settings.queue.listens:
+            overhearing = keep_overhearing(ami, agent_may(settings, http), withdrawn)
+            tasks.append(group.create_task(overhearing, name="overhearing"))
         log.info("ready", gateway=settings.outbound.gateway or "none")
         await stop.wait()
         for task in tasks:

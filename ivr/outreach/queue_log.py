@@ -24,6 +24,8 @@ ENDS = {
 KEYS = {"1": QueueEnd.CALLBACK, "9": QueueEnd.EMERGENCY}
 """Keys that end a wait. After any other, and what Asterisk takes for one, the dialplan lets the
 caller in again at their place: the wait goes on."""
+WITHDRAWN = {"emergency": QueueEnd.EMERGENCY}
+"""Who has said what they want, and outreach has taken them out of the queue; others: CALLBACK."""
 TALK_ENDS = ("COMPLETEAGENT", "COMPLETECALLER", "BLINDTRANSFER", "ATTENDEDTRANSFER")
 OWN = "YIHU"
 
@@ -62,6 +64,9 @@ def read(lines: Iterable[str], queue: str, since: datetime) -> list[Logged]:
             if event == "EXITWITHKEY" and visit.how is None:
                 visit.how = KEYS.get(data[0] if data else "")
                 visit.left_at = at if visit.how else None
+            elif event == "WITHDRAW" and visit.how is None:
+                wish = data[3] if len(data) > 3 else ""
+                visit.how, visit.left_at = WITHDRAWN.get(wish, QueueEnd.CALLBACK), at
             elif event in ENDS and visit.how is None:
                 visit.how, visit.left_at = ENDS[event], at
                 if event == "CONNECT":

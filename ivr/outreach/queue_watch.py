@@ -22,6 +22,7 @@ from store.database import Store, StoreError
 from store.models import QueueEnd
 from store.phones import of_caller
 from store.privacy import mask_phone
+from store.queue_visits import Logged
 
 EVENTS = (
     "FullyBooted",
@@ -37,21 +38,30 @@ AGAIN_S = 1.0
 CONNECTED_S = 60.0
 TAIL_BYTES = 4_000_000
 """Of the log's end that is read: more than a day of the busiest site."""
+ROTATE_BYTES = 4_000_000
+ROTATE_S = 600.0
+"""How often it is looked at how long the log is."""
 REMEMBERED = timedelta(hours=24)
 """What happened longer ago is history, and nobody is called back for it."""
 
 log = structlog.get_logger()
 
 
-async def watch_queue(store: Store, ami: Ami, queue_log: Path, grace: timedelta) -> NoReturn:
+async def watch_queue(
+    store: Store,
+    ami: Ami,
+    queue_log: Path,
+    grace: timedelta,
+    withdrawn: dict[str, QueueEnd],
+) -> NoReturn:
     """Until cancelled; what fails is begun again with what Asterisk says then.
 
-    grace: see store.queue_visits.leave.
+    grace: see store.queue_visits.leave. withdrawn: see overhearing.keep_overhearing.
     """
     while True:
         with ami.events(*EVENTS) as events:
             try:
-                await _QueueWatch(store, ami, queue_log, grace).run(events)
+                await _QueueWatch(store, ami, queue_log, grace, withdrawn).run(events)
             except (StoreError, AmiError) as error:
                 if ami.connected:
                     log.warning("the queue is watched again from the start", reason=str(error))
@@ -59,11 +69,19 @@ async def watch_queue(store: Store, ami: Ami, queue_log: Path, grace: timedelta)
 
 
 class _QueueWatch:
-    def __init__(self, store: Store, ami: Ami, queue_log: Path, grace: timedelta) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ami: Ami,
+        queue_log: Path,
+        grace: timedelta,
+        withdrawn: dict[str, QueueEnd],
+    ) -> None:
         self._store = store
         self._ami = ami
         self._queue_log = queue_log
         self._grace = grace
+        self._withdrawn = withdrawn
         self._left: dict[str, float] = {}
         """Channels that have left the queue and were not answered, and when that is looked up."""
 
@@ -109,23 +127,63 @@ class _QueueWatch:
             case "AgentComplete":
                 queue_visits.end_talk(store, uniqueid, at)
             case "QueueCallerAbandon":
-                owed = queue_visits.leave(store, uniqueid, QueueEnd.ABANDONED, at, self._grace)
+                how = self._withdrawn.pop(uniqueid, QueueEnd.ABANDONED)
+                owed = queue_visits.leave(store, uniqueid, how, at, self._grace)
                 if owed is not None:
                     log.info("hung up while waiting", phone=mask_phone(owed.phone), id=owed.id)
 
     async def _catch_up(self) -> None:
-        """First the log and then the channels: a channel that is gone was there when it was
-        written, and its end is in the log if it had one."""
+        """First the channels and then the log: the end of one that is gone stands there, if it had
+        one. Who has joined since is told of by events."""
         now = datetime.now(UTC)
-        logged = await asyncio.to_thread(
-            lambda: read(_tail(self._queue_log), QUEUE, now - REMEMBERED)
-        )
         channels = {event["Uniqueid"] for event in await self._ami.listed("CoreShowChannels")}
+        logged = await asyncio.to_thread(self._logged, now)
         owed = await asyncio.to_thread(
             queue_visits.catch_up, self._store, logged, channels, now, self._grace
         )
         if owed:
             log.info("waiting callers found gone", call_backs=len(owed))
+
+    def _logged(self, now: datetime) -> list[Logged]:
+        """The visits of before this second, for the log knows no less."""
+        lines = [line for path in _files(self._queue_log) for line in _tail(path)]
+        visits = read(lines, QUEUE, now - REMEMBERED)
+        return [visit for visit in visits if visit.joined_at < now.replace(microsecond=0)]
+
+
+def _files(path: Path) -> list[Path]:
+    """The log and the one before it, the older first."""
+    return [*_aside(path)[-1:], path]
+
+
+def _aside(path: Path) -> list[Path]:
+    """Logs that were put aside, the oldest first: Asterisk calls them queue_log.0 and so on."""
+    found = [(one.stat().st_mtime, one) for one in path.parent.glob(f"{path.name}[.-]*")]
+    return [one for _, one in sorted(found)]
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _remove_oldest(path: Path) -> None:
+    for old in _aside(path)[:-1]:
+        old.unlink()
+
+
+async def keep_rotated(ami: Ami, queue_log: Path, most_bytes: int = ROTATE_BYTES) -> NoReturn:
+    """Until cancelled: a log that has become long is put aside, and of the old ones the last is
+    kept."""
+    while True:
+        try:
+            await ami.wait_connected(CONNECTED_S)
+            if await asyncio.to_thread(_bytes, queue_log) > most_bytes:
+                await ami.action("Command", Command="logger rotate")
+                await asyncio.to_thread(_remove_oldest, queue_log)
+                log.info("queue log put aside")
+        except (AmiError, OSError) as error:
+            log.warning("the queue log is not put aside", reason=str(error))
+        await asyncio.sleep(ROTATE_S)
 
 
 def _tail(path: Path) -> list[str]:

@@ -12,6 +12,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ivr.telephony.admission import Admission, Admit
+from ivr.telephony.wishes import Wishes
 
 SECRET_HEADER = "X-Yihu-Secret"
 MAX_BODY = 4096
@@ -32,6 +33,7 @@ class Overflow:
 def make_app(
     admission: Admission,
     overflow: Overflow,
+    wishes: Wishes,
     secret: str,
     missing: Callable[[], Awaitable[list[str]]],
 ) -> web.Application:
@@ -69,6 +71,14 @@ def make_app(
         check(request)
         return web.Response(text=str(admission.room))
 
+    async def overhear(request: web.Request) -> web.Response:
+        uuid, _ = await form(request)
+        return web.Response(text="yes" if wishes.expect(uuid) else "no")
+
+    async def wish(request: web.Request) -> web.Response:
+        uuid, _ = await form(request)
+        return web.Response(text=wishes.wish(uuid))
+
     async def next_step(request: web.Request) -> web.Response:
         uuid, _ = await form(request)
         answer = await admission.next(uuid)
@@ -92,6 +102,8 @@ def make_app(
             web.post("/asterisk/next", next_step),
             web.post("/asterisk/priority", priority),
             web.post("/asterisk/room", room),
+            web.post("/asterisk/overhear", overhear),
+            web.post("/asterisk/wish", wish),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
             web.get("/metrics", metrics),

@@ -20,7 +20,7 @@ import structlog
 from ivr.telephony import astdb
 from ivr.telephony.ami import Ami, AmiError
 from ivr.telephony.astdb import Kept
-from store import alarms, callbacks, phones
+from store import alarms, callbacks, orders, phones
 from store.database import Store, StoreError
 from store.models import Cause, Wants
 
@@ -30,6 +30,8 @@ FAMILIES = {
     "YihuAnswered": "yihu-answered",
 }
 """Event of the dialplan -> family of Asterisk's database that keeps the same entry."""
+TALKING = "yihu-talking"
+"""Family of those who talk with the agent; of no event, for nobody needs to hear of it."""
 AGAIN_S = 1.0
 CONNECTED_S = 60.0
 ANSWERED_BY = re.compile(r"PJSIP/(?P<extension>.+)-[0-9a-f]+|Local/(?P<number>[^@]+)@.*")
@@ -46,7 +48,7 @@ class Entry:
     call_id: UUID
     fields: tuple[str, ...]
     """callback: number, when they began to wait, priority; alarm: number, when; answered: channel,
-    when. Times are seconds since 1970."""
+    when; talking: number, since when, priority, channel. Times are seconds since 1970."""
 
     @classmethod
     def parse(cls, family: str, key: str, value: str) -> Entry:
@@ -97,6 +99,28 @@ async def _take_kept(store: Store, ami: Ami) -> None:
         for kept in await astdb.show(ami, family):
             if entry := entry_of(kept):
                 await _take(store, ami, entry)
+    for entry in await _cut_off(ami):
+        await _take(store, ami, entry)
+
+
+async def _cut_off(ami: Ami) -> list[Entry]:
+    """Who talked with the agent and has no channel any more: Asterisk died.
+
+    Whoever hangs up is taken out of the database before their channel goes, so it is looked at
+    again: what is there still will not go by itself.
+    """
+    before = await _talking(ami)
+    if not before:
+        return []
+    channels = {one["Uniqueid"] for one in await ami.listed("CoreShowChannels")}
+    gone = [entry for entry in before if entry.fields[-1] not in channels]
+    after = await _talking(ami) if gone else []
+    return [entry for entry in gone if entry in after]
+
+
+async def _talking(ami: Ami) -> list[Entry]:
+    found = [entry_of(kept) for kept in await astdb.show(ami, TALKING)]
+    return [entry for entry in found if entry is not None]
 
 
 async def _take(store: Store, ami: Ami, entry: Entry) -> None:
@@ -123,6 +147,17 @@ def write(store: Store, entry: Entry) -> None:
                 queued_at=_time(joined),
                 call_id=entry.call_id,
             )
+        case ("yihu-talking", (number, _, priority, _)):
+            if not orders.orders_of(store, entry.call_id):
+                callbacks.ask(
+                    store,
+                    phones.of_caller(number),
+                    cause=Cause.CUT_OFF,
+                    wants=Wants.AGENT,
+                    at=datetime.now(UTC),
+                    priority=int(priority or "0"),
+                    call_id=entry.call_id,
+                )
         case ("yihu-alarm", (number, at)):
             alarms.raise_alarm(store, entry.call_id, phones.of_caller(number), _time(at))
         case ("yihu-answered", (channel, at)):

@@ -24,6 +24,8 @@ from ivr.understanding.syllables import han
 
 MAX_EXPANSIONS = 400
 """A template with more than this is a mistake, not a way of saying something."""
+STAYS = "stays"
+"""What people say who go on waiting for an operator."""
 
 
 class GrammarError(Exception):
@@ -37,6 +39,7 @@ class Topic(StrEnum):
     ACT = "act"
     RATING = "rating"
     EVERYDAY = "everyday"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Phrase:
     """Characters only."""
     topic: Topic
     code: str
-    """Service code, act, or "1" to "5"; empty for everyday talk."""
+    """Service code, act, STAYS, or "1" to "5"; empty for everyday talk."""
     dialect: str
 
 
@@ -189,12 +192,15 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         rules = {k: parse_sentence(v) for k, v in read_entries(folder / "rules.yaml").items()}
     except (HassilError, ParseError, ValueError) as error:
         raise GrammarError(f"{folder}: {error}") from error
-    acts = frozenset(str(act) for act in Act)
+    acts = frozenset(str(act) for act in Act if act is not Act.CALLBACK)
     stars = frozenset("12345")
     phrases = (
         _phrases(folder / "services.yaml", Topic.SERVICE, name, rules, services)
         + _phrases(folder / "acts.yaml", Topic.ACT, name, rules, acts)
         + _phrases(folder / "ratings.yaml", Topic.RATING, name, rules, stars)
+        + _phrases(
+            folder / "waiting.yaml", Topic.WAITING, name, rules, frozenset({Act.CALLBACK, STAYS})
+        )
         + [Phrase(han(t), Topic.EVERYDAY, "", name) for t in frames.get("everyday", ())]
     )
     return Dialect(

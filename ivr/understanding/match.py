@@ -22,7 +22,7 @@ from ivr.understanding.grammar import Dialect, Grammar, Phrase, Sign, Topic, loa
 from ivr.understanding.heard import LONGEST as LONGEST_PHRASE
 from ivr.understanding.heard import HeardAs
 from ivr.understanding.heard import load as load_heard
-from ivr.understanding.meaning import EMERGENCY, Candidate, Kind, Meaning, State
+from ivr.understanding.meaning import EMERGENCY, Act, Candidate, Kind, Meaning, State
 from ivr.understanding.pronunciation import Pronunciation
 from ivr.understanding.sounds import SyllableReader
 from ivr.understanding.spotting import (
@@ -47,7 +47,13 @@ LONGEST = 60
 """Syllables of an utterance looked at, from its end: the need follows the story."""
 FRAME_SHARE = 8
 """Frames (我要, 帮我) count as if that many services were said with them."""
-FLOORS = {Topic.SERVICE: 0.12, Topic.ACT: 0.4, Topic.RATING: 0.4, Topic.EVERYDAY: 0.3}
+FLOORS = {
+    Topic.SERVICE: 0.12,
+    Topic.ACT: 0.4,
+    Topic.RATING: 0.4,
+    Topic.EVERYDAY: 0.3,
+    Topic.WAITING: 0.4,
+}
 """The least weight of a syllable: in short answers every syllable matters."""
 UNEXPLAINED = 0.35
 """What each syllable takes from everyday talk that its phrase does not explain."""
@@ -78,6 +84,10 @@ ACT_HEARD = 0.58
 """Share of an answer that must be heard for it to count when that kind of answer was asked for."""
 ACT_ALONE, ACT_CLEAR = 0.6, 0.88
 """The same for an act that was not asked for, where no service and where one may be meant."""
+WAITING_WISH = 0.85
+"""Share of a wish to be called back that must be heard of somebody who waits and is not asked."""
+WAITING_NEED = 0.6
+"""Confidence in an emergency of somebody who waits: it rings every telephone unasked."""
 NEGATIONS = frozenset(from_pinyin(pinyin) for pinyin in ("bu", "mei", "wu", "bie"))
 """不, 没, 勿 and 别 as the recogniser's Mandarin reads them."""
 NEGATIVE = frozenset("不没勿呒无弗别")
@@ -383,6 +393,7 @@ class Matcher:
         self._acts = spotter(Topic.ACT)
         self._ratings = spotter(Topic.RATING)
         self._everyday = spotter(Topic.EVERYDAY)
+        self._waiting = spotter(Topic.WAITING)
         self._times = TimeSpotter(
             times,
             likeness,
@@ -712,7 +723,8 @@ class Matcher:
         return Candidate(first, BY_EAR_SURE) if stands else told
 
     def _answers(self, topic: Topic) -> Spotter:
-        return self._acts if topic is Topic.ACT else self._ratings
+        answers = {Topic.ACT: self._acts, Topic.WAITING: self._waiting}
+        return answers.get(topic, self._ratings)
 
     def _beyond(self, topic: Topic, sounding: Sounding) -> dict[str, float]:
         """By how many deviations each act or rating stands out in the sounds."""
@@ -776,6 +788,10 @@ def search(
         act = matcher.answer(heard, Topic.ACT, UNASKED)
         rating = matcher.heard_answer(heard, sounding, Topic.RATING, ASKED)
         return Findings(tuple(heard), act, rating)
+    if state is State.WAITING:
+        wish = matcher.answer(heard, Topic.WAITING, ASKED)
+        needs = matcher.services(heard, dialect, sounding) if heard else ()
+        return Findings(tuple(heard), wish, candidates=tuple(needs))
     asked = state is State.CONFIRM
     if not heard:
         act = matcher.heard_answer(heard, sounding, Topic.ACT, ASKED) if asked else _NONE
@@ -817,6 +833,8 @@ def decide(found: Findings, state: State) -> Meaning:
     """What an utterance means by what was found in it."""
     if state in (State.RATING, State.SMS):
         return _rating(found)
+    if state is State.WAITING:
+        return _wished(found)
     act, timed = found.act, found.timed
     if timed is None:
         return _answered(act) if act.confidence >= ACT_HEARD else Meaning(Kind.OOS)
@@ -861,6 +879,20 @@ def decide(found: Findings, state: State) -> Meaning:
 
 def _answered(act: Candidate) -> Meaning:
     return Meaning(Kind.ACT, code=act.code, confidence=act.confidence, dialect=act.dialect)
+
+
+def _wished(found: Findings) -> Meaning:
+    """Help, or to be called back; whatever else is said while waiting is nobody's business."""
+    text = found.heard[0].text if found.heard else ""
+    need = found.candidates[0] if found.candidates else _NONE
+    if need.code == EMERGENCY and need.confidence >= WAITING_NEED:
+        return Meaning(
+            Kind.SERVICE, EMERGENCY, need.confidence, need.dialect, found.candidates, text=text
+        )
+    wish = found.act
+    if wish.code == Act.CALLBACK and wish.confidence >= WAITING_WISH:
+        return Meaning(Kind.ACT, Act.CALLBACK, wish.confidence, wish.dialect, text=text)
+    return Meaning(Kind.OOS, text=text)
 
 
 def _rating(found: Findings) -> Meaning:

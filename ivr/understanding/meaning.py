@@ -16,6 +16,8 @@ class State(StrEnum):
     TIME = "time"
     RATING = "rating"
     SMS = "sms"
+    WAITING = "waiting"
+    """Nothing was asked: they wait for an operator, and may want to be called back instead."""
 
 
 class Kind(StrEnum):
@@ -36,6 +38,8 @@ class Act(StrEnum):
     SLOWER = "slower"
     CANCEL = "cancel"
     STOP = "stop"
+    CALLBACK = "callback"
+    """To be called back instead of waiting."""
 
 
 EMERGENCY = "emergency"

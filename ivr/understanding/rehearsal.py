@@ -1,9 +1,9 @@
 """The grammars' own test sentences, each understood as if a caller had said it.
 
-grammars/<dialect>/tests/ holds services.yaml, acts.yaml and ratings.yaml (what is meant, and a list
-of sentences), times.yaml (a sentence, and the time it names), oos.yaml (a list of sentences) and
-written.yaml (what is meant, and a list of messages; "other" rates nothing, and of "unclear" the
-rating has to be asked for again).
+grammars/<dialect>/tests/ holds services.yaml, acts.yaml, ratings.yaml and waiting.yaml (what is
+meant, and a list of sentences), times.yaml (a sentence, and the time it names), oos.yaml (a list of
+sentences) and written.yaml (what is meant, and a list of messages; "other" rates nothing, and of
+"unclear" the rating has to be asked for again).
 """
 
 from __future__ import annotations
@@ -112,6 +112,9 @@ def _cases(tests: Path) -> Iterator[tuple[str, State, str]]:
         yield from ((sentence, state, f"act {act}") for sentence in sentences)
     for rating, sentences in read("ratings").items():
         yield from ((sentence, State.RATING, f"rating {rating}") for sentence in sentences)
+    for wish, sentences in read("waiting").items():
+        expected = {"callback": "act callback", "emergency": "service emergency"}.get(wish, "oos")
+        yield from ((sentence, State.WAITING, expected) for sentence in sentences)
     for sentence, entry in read("times").items():
         moment = _expected_time(entry).resolve(NOW).isoformat()
         yield sentence, State.TIME, f"time {moment}"

@@ -34,6 +34,8 @@ class Cause(StrEnum):
     """They hung up while they waited for an operator."""
     ADMISSION = "admission"
     """There was no line to take their call."""
+    CUT_OFF = "cut_off"
+    """Asterisk died while they talked."""
 
 
 class Wants(StrEnum):

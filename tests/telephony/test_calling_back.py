@@ -19,10 +19,12 @@ from call_fixtures import caller_of
 from conftest import Site, free_ports
 from phone import Phone, Ring
 from sqlmodel import col, delete, select
-from stand_in import CALL_S, agent, dial, hang_up_all, press
+from stand_in import CALL_S, agent, dial, event_of, hang_up_all, press
 
+from ivr.caller.script import Leave
 from ivr.outreach.queue_log import read
-from ivr.telephony import pbx
+from ivr.outreach.queue_watch import keep_rotated
+from ivr.telephony import astdb, pbx
 from ivr.telephony.ami import Ami
 from store import callbacks
 from store.database import Store, open_store
@@ -44,6 +46,8 @@ _numbers = itertools.count(1)
 NOT_ALLOWED = ("0085212345678", "+85212345678", "110", "16812345")
 AT_ONCE = 2
 PREFIX = "9"
+ASTDB_S = 1.0
+"""Asterisk writes its database to disk this often."""
 SEED = 20261122
 KILLS = 4
 QUICK = {
@@ -504,6 +508,77 @@ async def _out(world: World, number: str) -> None:
         Data="60",
         Async="true",
     )
+
+
+async def test_one_who_hung_up_unseen_is_called_back_although_the_queue_log_was_put_aside(
+    world: World,
+) -> None:
+    place = pbx.find_place(world.site.settings)
+    assert place is not None
+    log = place.host(place.log) / "queue_log"
+    rotating = asyncio.create_task(keep_rotated(world.ami, log, most_bytes=0))
+    try:
+        with world.ami.events("QueueCallerJoin", "QueueCallerAbandon") as events:
+            elder = world.number()
+            channel = await dial(world.site, world.ami, elder)
+            await event_of(events, "QueueCallerJoin", CallerIDNum=elder)
+            await world.ami.action("Hangup", Channel=channel)
+            await event_of(events, "QueueCallerAbandon")
+        rotating.cancel()
+        before = log.stat().st_ino
+        rotating = asyncio.create_task(keep_rotated(world.ami, log, most_bytes=0))
+        await world.until(lambda: log.stat().st_ino != before)
+    finally:
+        rotating.cancel()
+        await asyncio.gather(rotating, return_exceptions=True)
+    assert elder not in log.read_text()
+    process = world.site.start_outreach()
+    try:
+        await world.until(world.rows)
+        assert [row.cause for row in world.rows()] == [Cause.ABANDONED]
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+async def test_one_who_was_talking_to_the_agent_when_asterisk_died_is_called_back_by_it(
+    make_site: Callable[..., Site],
+) -> None:
+    """And whoever had hung up before is not."""
+    port = free_ports(socket.SOCK_DGRAM, 1, 19000, 20000)
+    site = make_site(YIHU_OUTBOUND__GATEWAY=f"127.0.0.1:{port}", **QUICK)
+    await asyncio.to_thread(site.up)
+    async with caller_of(site) as caller, Phone(site.settings, "elder", "", port=port) as elder:
+        hung_up, cut_off = caller.new_number(), caller.new_number()
+        await caller.calls(Leave(into_ms=500), number=hung_up)
+        talking = asyncio.create_task(caller.calls(number=cut_off, farewell_s=CALL_S))
+        async with site.ami() as ami:
+            await ami.wait_connected(CALL_S)
+            async with asyncio.timeout(CALL_S):
+                while cut_off not in await talking_to_agent(ami):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            await asyncio.sleep(2 * ASTDB_S)  # until it is on disk
+            site.kill("asterisk")
+            at_home = await elder.rings(2 * CALL_S)
+            assert at_home.called == PREFIX + cut_off
+            await at_home.answer()
+            async with asyncio.timeout(CALL_S):
+                while len(caller.calls_from(cut_off)) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            await at_home.hang_up()
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+            async with asyncio.timeout(CALL_S):
+                await ami.wait_connected(CALL_S)
+                while await talking_to_agent(ami):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+        [row] = [one.callback for one in callbacks.newest_callbacks(caller.store)]
+        assert (row.phone, row.cause, row.wants) == (cut_off, Cause.CUT_OFF, Wants.AGENT)
+
+
+async def talking_to_agent(ami: Ami) -> str:
+    """Whom Asterisk has written down as talking with the agent."""
+    return " ".join(one.value for one in await astdb.show(ami, "yihu-talking"))
 
 
 async def test_who_waited_when_asterisk_was_killed_is_called_back_also_if_it_is_killed_again(

@@ -64,6 +64,7 @@ SENTENCES: dict[str, Meaning] = {
     "平江路一号": Meaning(Kind.OOS),
     "今天天气好": Meaning(Kind.OOS),
     "那个": Meaning(Kind.OOS),
+    "回电": act(Act.CALLBACK),
 }
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
-from ivr.console.live import Live, Topic
+from ivr.console.live import AT_ONCE_S, Live, Topic
+from store import queue_visits
 from store.database import Store, StoreError
 
 
@@ -21,10 +24,13 @@ class Looks:
         self.value = 0
         self.looked: list[str] = []
         self.fails = False
+        self.write: Callable[[], None] = lambda: None
         self._happened = threading.Semaphore(0)
 
     async def again(self) -> None:
-        """Waits for a look that begins after this; a failure to come is one of the test."""
+        """Waits for a look that begins after this, since something is written; a failure to come
+        is one of the test."""
+        self.write()
         while self._happened.acquire(blocking=False):
             pass
         assert await asyncio.to_thread(self._happened.acquire, timeout=30)
@@ -44,6 +50,7 @@ def looks() -> Looks:
 
 @pytest_asyncio.fixture
 async def live(store: Store, looks: Looks) -> AsyncIterator[Live]:
+    looks.write = lambda: queue_visits.join(store, f"{uuid4()}", "", datetime.now(UTC))
     made = Live(store, [Topic("calls", looks, lambda *_: "")])
     task = asyncio.create_task(made.run())
     yield made
@@ -70,6 +77,7 @@ async def test_who_watches_hears_of_changes_only(live: Live, looks: Looks) -> No
         await looks.again()  # so the one before is over, and it was the same
         assert not changed.is_set()
         looks.value = 1
+        looks.write()
         await asyncio.wait_for(changed.wait(), 10)
         assert watched.seen == 1
     assert set(looks.looked) == {"7"}
@@ -87,6 +95,7 @@ async def test_store_that_fails_leaves_what_was_seen_and_is_looked_at_again(
         await looks.again()
         assert watched.seen == 0
         looks.fails, looks.value = False, 2
+        looks.write()
         await asyncio.wait_for(changed.wait(), 10)
         assert watched.seen == 2
 
@@ -101,3 +110,16 @@ async def test_what_nobody_watches_any_more_is_not_looked_at(live: Live, looks: 
         await looks.again()
         await looks.again()
         assert looks.looked.count("7") == before
+
+
+async def test_store_into_which_nothing_is_written_is_not_read_again(
+    live: Live, looks: Looks
+) -> None:
+    changed, written = asyncio.Event(), asyncio.Event()
+    with live.watching(["calls:7"], changed), live.watching(["calls:8"], written):
+        await asyncio.wait_for(asyncio.gather(changed.wait(), written.wait()), 10)
+        looks.looked.clear()
+        await asyncio.sleep(10 * AT_ONCE_S)
+        assert looks.looked == []
+        await looks.again()
+        assert looks.looked

@@ -29,6 +29,10 @@ LOG = f"""\
 1763800036|1.7|operators|NONE|EXITWITHKEY|\x01|2
 1763800037|1.7|operators|NONE|ENTERQUEUE||13812345671|2
 1763800040|1.7|operators|NONE|ABANDON|2|2|3
+1763800041|1.8|operators|NONE|ENTERQUEUE||13812345672|1
+1763800042|1.8|operators|NONE|WITHDRAW|1|1|1|callback
+1763800043|1.9|operators|NONE|ENTERQUEUE||13812345673|1
+1763800044|1.9|operators|NONE|WITHDRAW|1|1|1|emergency
 cut sho
 x|1.6|operators|NONE|ENTERQUEUE||13812345670|1
 """
@@ -43,6 +47,8 @@ def test_visits_are_read_with_their_ends() -> None:
         ("1.3", "", None),
         ("1.5", "13812345670", QueueEnd.CALLBACK),
         ("1.7", "13812345671", QueueEnd.ABANDONED),
+        ("1.8", "13812345672", QueueEnd.CALLBACK),
+        ("1.9", "13812345673", QueueEnd.EMERGENCY),
     ]
     first = visits[0]
     assert (first.call_id, first.priority, first.answered_by) == (CALL, 10, "op101")
@@ -53,7 +59,8 @@ def test_visits_are_read_with_their_ends() -> None:
 
 def test_what_began_earlier_is_left_out() -> None:
     since = datetime.fromtimestamp(1763800020, UTC)
-    assert [v.uniqueid for v in read(LOG.splitlines(), "operators", since)] == ["1.3", "1.5", "1.7"]
+    visits = read(LOG.splitlines(), "operators", since)
+    assert [visit.uniqueid for visit in visits] == ["1.3", "1.5", "1.7", "1.8", "1.9"]
 
 
 @pytest.mark.parametrize(

@@ -125,10 +125,29 @@ def test_whoever_was_cut_off_is_owed_a_call(store: Store) -> None:
     assert [row.phone for row in owed(store)] == [PHONE]
 
 
-def test_talk_that_asterisk_does_not_know_any_more_has_ended(store: Store) -> None:
+def test_one_who_was_talking_to_an_operator_when_asterisk_died_is_owed_a_call(store: Store) -> None:
     queue_visits.join(store, CHANNEL, PHONE, at(0))
     queue_visits.answer(store, CHANNEL, "op101", at(1))
     queue_visits.catch_up(store, [], {CHANNEL}, at(2))
     assert visits(store)[0].talk_ended_at is None
     queue_visits.catch_up(store, [], set(), at(3))
     assert visits(store)[0].talk_ended_at == at(3)
+    [row] = owed(store)
+    assert (row.phone, row.cause, row.queued_at) == (PHONE, Cause.CUT_OFF, at(3))
+    assert callbacks.close_served(store, at(4)) == [], "that talk was before"
+
+
+def test_talk_that_ended_while_nobody_looked_is_not_taken_for_cut_off(store: Store) -> None:
+    queue_visits.join(store, CHANNEL, PHONE, at(0))
+    queue_visits.answer(store, CHANNEL, "op101", at(1))
+    told = Logged(
+        CHANNEL,
+        at(0),
+        PHONE,
+        left_at=at(1),
+        how=QueueEnd.ANSWERED,
+        answered_by="op101",
+        talk_ended_at=at(2),
+    )
+    queue_visits.catch_up(store, [told], set(), at(3))
+    assert owed(store) == []

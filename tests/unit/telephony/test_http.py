@@ -13,6 +13,7 @@ from ivr.telephony import admission as admissions
 from ivr.telephony.admission import Admission, Admit
 from ivr.telephony.capacity import Capacity
 from ivr.telephony.http import Overflow, make_app
+from ivr.telephony.wishes import Wish, Wishes
 from store.models import Next
 
 SECRET = {"X-Yihu-Secret": "s3cret"}
@@ -23,6 +24,7 @@ class Site:
         self.now = 0.0
         self.capacity = Capacity(2, 1.0, lambda: self.now)
         self.admission = Admission(self.capacity, lambda: self.now)
+        self.wishes = Wishes(lambda: self.now, most=2)
         self.turned_away = Admit.QUEUE
         self.asked: list[tuple[UUID, str]] = []
         self.missing: list[str] = []
@@ -50,7 +52,7 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     site = Site()
     overflow = Overflow(site.priority, site.turn_away)
-    app = make_app(site.admission, overflow, "s3cret", site.what_is_missing)
+    app = make_app(site.admission, overflow, site.wishes, "s3cret", site.what_is_missing)
     async with TestClient(TestServer(app)) as site.client:
         yield site
 
@@ -168,3 +170,25 @@ async def test_readiness_says_what_is_missing(site: Site) -> None:
     assert answer.status == 503
     assert await answer.text() == "the store cannot be written"
     assert (await site.client.get("/metrics")).status == 200
+
+
+async def test_who_waits_is_overheard_once_and_asked_what_they_want(site: Site) -> None:
+    one, another, third = uuid4(), uuid4(), uuid4()
+    assert not site.wishes.arrive(one)
+    assert [await site.ask("overhear", each) for each in (one, another, third)] == [
+        "yes",
+        "yes",
+        "no",
+    ]
+    assert site.wishes.arrive(one) and not site.wishes.arrive(one)
+    assert await site.ask("wish", one) == ""
+    site.wishes.end(one, Wish.CALLBACK)
+    assert await site.ask("wish", one) == "callback"
+    assert await site.ask("wish", one, headers={}) == "403"
+    assert await site.ask("overhear", third) == "yes"
+
+
+async def test_one_who_was_expected_and_did_not_come_leaves_room_for_another(site: Site) -> None:
+    assert [await site.ask("overhear", uuid4()) for _ in range(3)] == ["yes", "yes", "no"]
+    site.now += 60
+    assert await site.ask("overhear", uuid4()) == "yes"

@@ -10,9 +10,10 @@ import pytest
 
 from ivr.telephony.astdb import lines
 from ivr.telephony.journal import Entry, entry_of, told, write
-from store import alarms, callbacks
+from store import alarms, callbacks, calls, orders
 from store.database import Store, open_store
-from store.models import Callback, Cause, Wants
+from store.models import Callback, Cause, Service, Wants, WorkOrder
+from store.services import sync
 
 CALL = UUID("a034ffb4-5a9d-46a8-a923-e8532b815012")
 JOINED = 1795337287
@@ -84,6 +85,32 @@ def test_who_answered_an_emergency_is_named(store: Store, channel: str, who: str
     [alarm] = alarms.open_alarms(store)
     assert alarm.answered_by == who
     assert alarm.answered_at == datetime.fromtimestamp(JOINED + 5, UTC)
+
+
+def test_one_who_was_cut_off_from_the_agent_is_called_back_by_it_unless_they_have_ordered(
+    store: Store,
+) -> None:
+    fields = ("051265123456", str(JOINED), "10", "1795337287.4")
+    entry = Entry("yihu-talking", CALL, fields)
+    write(store, entry)
+    write(store, entry)
+    [row] = owed(store)
+    assert (row.cause, row.wants, row.priority) == (Cause.CUT_OFF, Wants.AGENT, 10)
+
+    ordered = uuid4()
+    calls.begin_call(store, ordered, "051265120000", datetime.now(UTC))
+    sync(store, [Service(code="bathing", name="助浴", unit="hour", price_fen=3500)])
+    order = WorkOrder(
+        call_id=ordered,
+        code="bathing",
+        phone="051265120000",
+        price_fen=3500,
+        pay_fen=3500,
+        created_at=datetime.now(UTC),
+    )
+    orders.book(store, order)
+    write(store, Entry("yihu-talking", ordered, ("051265120000", *fields[1:])))
+    assert [one.phone for one in owed(store)] == [row.phone]
 
 
 @pytest.mark.parametrize(

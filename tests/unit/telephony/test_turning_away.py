@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -10,7 +10,7 @@ import pytest
 
 from ivr.config import OutboundSettings, QueueSettings
 from ivr.telephony.admission import Admit
-from ivr.telephony.overflow import HIGH_RISK, ORDINARY, priority, turn_away
+from ivr.telephony.overflow import HIGH_RISK, ORDINARY, Turnstile, priority
 from store import callbacks, operators, queue_visits
 from store.database import Store, open_store
 from store.elders import Registration, register
@@ -42,7 +42,7 @@ def waits(store: Store, number: str) -> None:
 def turned_away(
     store: Store, call: UUID, caller: str, at: datetime, outbound: OutboundSettings = OUTBOUND
 ) -> Admit:
-    return turn_away(store, QUEUE, outbound, call, caller, at)
+    return Turnstile(store, QUEUE, outbound).turn_away(call, caller, at)
 
 
 def owed(store: Store) -> list[Callback]:
@@ -71,6 +71,24 @@ def test_caller_is_called_back_when_nobody_is_on_duty(store: Store) -> None:
     assert turned_away(store, uuid4(), ELDER, NOW) is Admit.CALLBACK
     assert turned_away(store, uuid4(), ELDER, NOW) is Admit.CALLBACK
     assert len(owed(store)) == 1, "one open call-back a number"
+
+
+def test_of_those_who_call_at_the_same_time_only_as_many_wait_as_there_is_room_for(
+    store: Store,
+) -> None:
+    """They hear a sentence before they stand in the queue."""
+    on_duty(store)
+    turnstile = Turnstile(store, QUEUE, OUTBOUND)
+    calls = [uuid4() for _ in range(5)]
+
+    def turned(index: int, seconds: float) -> Admit:
+        at = NOW + timedelta(seconds=seconds)
+        return turnstile.turn_away(calls[index], f"1390000000{index}", at)
+
+    assert [turned(index, 1) for index in range(3)] == [Admit.QUEUE, Admit.QUEUE, Admit.CALLBACK]
+    queue_visits.join(store, "1.1", "13900000000", NOW, call_id=calls[0])
+    assert turned(3, 7) is Admit.CALLBACK, "one waits, and one is on the way"
+    assert turned(4, 12) is Admit.QUEUE, "who has not come by now has hung up"
 
 
 @pytest.mark.parametrize("caller", ["", FRAIL, "anonymous", "+85212345678", "110"])
