@@ -485,6 +485,12 @@ def events_of(store: Store, ids: Iterable[int]) -> dict[int, list[FollowUpEvent]
     return found
 
 
+def rating_of(store: Store, order_id: int) -> Rating | None:
+    """Raises StoreError."""
+    with store.read() as session:
+        return session.exec(select(Rating).where(Rating.order_id == order_id)).one_or_none()
+
+
 def newest_ratings(store: Store, limit: int | None = None) -> list[ListedRating]:
     """Ratings, newest first. Raises StoreError."""
     rows = (

@@ -19,6 +19,7 @@ from store.models import (
     Elder,
     Operator,
     OrderEvent,
+    OrderStatus,
     Provider,
     Worker,
     WorkOrder,
@@ -240,6 +241,27 @@ def unfinished_orders(store: Store, limit: int) -> list[ListedOrder]:
 def newest_orders(store: Store, limit: int | None = None) -> list[ListedOrder]:
     """Orders, newest first. Raises StoreError."""
     return _listed(store, true(), limit)
+
+
+def find_orders(
+    store: Store,
+    status: OrderStatus | None,
+    provider_id: int | None,
+    before: int | None,
+    limit: int,
+) -> list[ListedOrder]:
+    """Those of a status, of a provider, with a smaller id than `before`; newest first.
+
+    Raises StoreError.
+    """
+    which: ColumnElement[bool] = true()
+    if status is not None:
+        which &= col(WorkOrder.status) == status
+    if provider_id is not None:
+        which &= col(WorkOrder.provider_id) == provider_id
+    if before is not None:
+        which &= col(WorkOrder.id) < before
+    return _listed(store, which, limit)
 
 
 def _listed(store: Store, which: ColumnElement[bool], limit: int | None) -> list[ListedOrder]:

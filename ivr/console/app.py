@@ -8,6 +8,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from ivr.api import routes as api
+from ivr.api.gate import STATUS, failure
 from ivr.catalog import load_catalog
 from ivr.config import Settings
 from ivr.console import (
@@ -31,7 +33,7 @@ from ivr.console import (
     transfer,
 )
 from ivr.console.live import LIVE, Live
-from ivr.console.pages import SCREENS, SETTINGS, STORE, add_pages, render
+from ivr.console.pages import CATALOG, SCREENS, SETTINGS, STORE, add_pages, render
 from ivr.console.screens import STATIC, Screens
 from ivr.console.texts import load_texts
 from ivr.telephony.pbx import find_place
@@ -55,6 +57,7 @@ MODULES = (
     supervisor,
     reports,
     records,
+    api,
 )
 """Each has PAGES, and TOPICS where something on them is live."""
 MOST_BODY = 64 * 1024
@@ -68,14 +71,15 @@ def make_app(settings: Settings, store: Store) -> web.Application:
     """Raises CatalogError, TextError."""
     app = web.Application(middlewares=[explained], client_max_size=MOST_BODY)
     app[SETTINGS], app[STORE] = settings, store
-    app[orders.CATALOG] = load_catalog()
-    app[SCREENS] = Screens(load_texts(), app[orders.CATALOG], settings.zone)
+    app[CATALOG] = load_catalog()
+    app[SCREENS] = Screens(load_texts(), app[CATALOG], settings.zone)
     app[recordings.PLACE] = find_place(settings)
     app[login.LOOKS] = asyncio.Semaphore(login.LOOKS_AT_ONCE)
     topics = [topic for module in MODULES for topic in getattr(module, "TOPICS", ())]
     app[LIVE] = Live(store, topics)
     for module in (live, *MODULES):
         add_pages(app, module.PAGES)
+    api.add_api(app)
     app.router.add_static("/static", STATIC)
     app.cleanup_ctx.append(live.run_live)
     app.on_shutdown.append(live.close_live)
@@ -128,5 +132,7 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _failure(request: web.Request, status: int) -> web.Response:
+    if request.path.startswith(f"{api.ROOT}/"):
+        return failure(status, STATUS.get(status, "failed"), f"{status}")
     shown = status if status in FAILURES else 400 if status < 500 else 500
     return render(request, "failure.html", status=status, number=status, shown=shown)

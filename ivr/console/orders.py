@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from ivr.catalog import Item, support
+from ivr.catalog import support
 from ivr.console.pages import (
+    CATALOG,
     SETTINGS,
     VIEWER,
     Page,
@@ -39,7 +40,6 @@ from store.models import (
 from store.order_steps import By, Impossible
 from store.orders import Content, Stale
 
-CATALOG = web.AppKey("catalog", Mapping[str, Item])
 LISTED = 100
 CHANGED_MIND = "none"
 """In the place of a turn: nothing was misheard, the caller wants something else now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -17,6 +17,7 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
+from ivr.catalog import Item
 from ivr.config import Settings
 from ivr.console.screens import Screens
 from ivr.console.texts import DEFAULT, LANGUAGES
@@ -29,6 +30,7 @@ from store.models import LoginSession, Operator, Role
 SETTINGS = web.AppKey("settings", Settings)
 STORE = web.AppKey("store", Store)
 SCREENS = web.AppKey("screens", Screens)
+CATALOG = web.AppKey("catalog", Mapping[str, Item])
 
 COOKIE = "yihu_session"
 VISITOR_COOKIE = "yihu_visitor"

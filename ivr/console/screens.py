@@ -22,7 +22,7 @@ STATIC = Path(__file__).parent / "static"
 
 class Screens:
     def __init__(self, texts: Texts, catalog: Mapping[str, Item], zone: ZoneInfo) -> None:
-        self._texts = texts
+        self.texts = texts
         self._catalog = catalog
         self._zone = zone
         self._environments = {language: self._environment(language) for language in LANGUAGES}
@@ -31,7 +31,7 @@ class Screens:
         return self._environments[language].get_template(template).render(values)
 
     def text(self, language: str, key: str, **values: object) -> str:
-        return self._texts.say(language, key, **values)
+        return self.texts.say(language, key, **values)
 
     def _environment(self, language: str) -> Environment:
         environment = Environment(
@@ -42,7 +42,7 @@ class Screens:
             lstrip_blocks=True,
         )
         environment.globals.update(
-            t=partial(self._texts.say, language),
+            t=partial(self.texts.say, language),
             language=language,
             service=partial(self.service, language),
             meaning=partial(self._meaning, language),
@@ -71,8 +71,8 @@ class Screens:
     def _meaning(self, language: str, code: str) -> str:
         """What was understood: an act (yes, again) or a service."""
         key = f"act.{code}"
-        said = key in self._texts.keys
-        return self._texts.say(language, key) if said else self.service(language, code)
+        said = key in self.texts.keys
+        return self.texts.say(language, key) if said else self.service(language, code)
 
     def _stored(self, language: str, name: str, value: str | None) -> str:
         """A value of an order, as a correction's record has it."""
@@ -85,7 +85,7 @@ class Screens:
     def _coded(self, language: str, section: str, code: str) -> str:
         """The text of a stored code, or the code itself: a new one must not break a page."""
         key = f"{section}.{code}"
-        return self._texts.say(language, key) if key in self._texts.keys else code
+        return self.texts.say(language, key) if key in self.texts.keys else code
 
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(self._zone):%H:%M}"
@@ -93,10 +93,10 @@ class Screens:
     def _day(self, language: str, at: datetime) -> str:
         """11月23日 周一, Mon 23 Nov; with the year where it is another."""
         local = at.astimezone(self._zone)
-        weekday = self._texts.say(language, f"time.weekday.d{local.weekday()}")
-        month = self._texts.say(language, f"time.month.m{local.month}")
+        weekday = self.texts.say(language, f"time.weekday.d{local.weekday()}")
+        month = self.texts.say(language, f"time.month.m{local.month}")
         key = "time.day" if local.year == datetime.now(self._zone).year else "time.day_of_year"
-        return self._texts.say(
+        return self.texts.say(
             language, key, year=local.year, month=month, day=local.day, weekday=weekday
         )
 

@@ -18,6 +18,7 @@ from ivr.config import Settings
 from ivr.console import orders as order_pages
 from ivr.console.live import AT_ONCE_S, Fragment, Topic, shown
 from ivr.console.pages import (
+    CATALOG,
     SETTINGS,
     VIEWER,
     Page,
@@ -275,7 +276,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         context=context,
         understood=UNDERSTOOD,
         state=await shown(request, f"transfer:{id}"),
-        catalog=request.app[order_pages.CATALOG],
+        catalog=request.app[CATALOG],
         changed_mind=order_pages.CHANGED_MIND,
         number=await in_store(request, orders.next_number, id),
     )

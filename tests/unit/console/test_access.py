@@ -23,8 +23,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-OPEN_TO_ALL = {"/", "/login", "/healthz", "/readyz", "/events"}
-"""/events says to everybody else that they are logged out, and nothing more."""
+OPEN_TO_ALL = {"/", "/login", "/healthz", "/readyz", "/events", "/api/v1", "/api/v1/openapi.json"}
+"""The API's description tells of nobody. /events says to everybody else that they are logged out,
+and nothing more."""
 
 
 async def test_right_password_opens_the_pages(browser: Browser, store: Store) -> None:
