@@ -29,6 +29,8 @@ RANKED = (By.PROVIDER, By.WORKER)
 """Those who can be better or worse than others."""
 DRAWN = 12
 """The busiest so many are in the charts; all are in the table."""
+MONTHS_NAMED = 7
+"""About so many have room under a chart."""
 NAME_ROOM = 18
 """Beside a row of a chart, in narrow characters; a Chinese one takes two."""
 
@@ -196,8 +198,10 @@ def _charts(results: Sequence[Results], by: By) -> tuple[Chart, ...]:
         percent: bool = False,
     ) -> Chart:
         top = 100 if percent else None
-        drawing = columns(values, top=top) if by is By.MONTH else rows(values, top=top)
-        return Chart("reports", name, parts, drawing, percent)
+        if by is By.MONTH:
+            every = -(-len(values) // MONTHS_NAMED)
+            return Chart("reports", name, parts, columns(values, top=top, every=every), percent)
+        return Chart("reports", name, parts, rows(values, top=top), percent)
 
     orders = [
         (one.completed, one.orders - one.completed - one.cancelled, one.cancelled)
