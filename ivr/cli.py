@@ -26,6 +26,7 @@ COMMANDS = (
     "providers",
     "say",
     "service",
+    "sms",
     "standing",
     "store",
     "test",

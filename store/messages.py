@@ -24,6 +24,7 @@ UNASKED = (SmsPurpose.RATING, SmsPurpose.NOTICE)
 """What goes to elders of our own accord, and so not to who wants no messages."""
 ON_THE_WAY = (SmsState.SENDING, SmsState.UNCERTAIN)
 STOPPED = "wants no messages"
+NO_MOBILE = "not a mobile: it can get no messages"
 LOST_CLAIM = "yihu ended while handing it to the gateway, which may have it or not"
 _MOBILE = re.compile(r"1[3-9]\d{9}|\+\d{7,15}")
 
@@ -73,7 +74,8 @@ def queue_sms(
     """Puts a message on its way in the caller's transaction, once a key.
 
     `key` such as rating:17; if there is one already, it is returned as it is. Not to be sent
-    before `due_at`. None: nothing of our own accord (UNASKED) goes to who wants no messages.
+    before `due_at`. None: nothing of our own accord (UNASKED) goes to who wants no messages. One to
+    a landline has failed at once, so that somebody sees it.
     """
     if known := session.exec(select(SmsOut).where(SmsOut.key == key)).one_or_none():
         return known
@@ -91,6 +93,8 @@ def queue_sms(
         created_at=at,
         due_at=due_at or at,
     )
+    if not takes_sms(phone):
+        row.state, row.detail = SmsState.FAILED, NO_MOBILE
     session.add(row)
     session.flush()
     return row

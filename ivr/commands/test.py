@@ -47,7 +47,7 @@ def test(
     settings = load_settings()
     try:
         install_test_libraries()
-        install_browser()
+        install_programs()
         supervisor.install_asterisk(settings, _say)
         supervisor.install_models(settings, _say)
         supervisor.speak_prompts(settings, _say)
@@ -91,13 +91,16 @@ def install_test_libraries() -> None:
     stamp.write_text(wanted)
 
 
-def install_browser() -> None:
-    """Chromium, and a font for Chinese: the pages are looked at in the real thing."""
+def install_programs() -> None:
+    """Chromium with a font for Chinese, since the pages are looked at in the real thing; and Kannel
+    with its simulated network, since messages go through the real thing too."""
     missing = [] if shutil.which("chromium") else ["chromium"]
     if not shutil.which("fc-list"):
         missing += ["fontconfig", "fonts-wqy-microhei"]
     elif not subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True).stdout.strip():
         missing.append("fonts-wqy-microhei")
+    missing += [] if shutil.which("/usr/sbin/bearerbox") else ["kannel"]
+    missing += [] if shutil.which("/usr/lib/kannel/test/fakesmsc") else ["kannel-extras"]
     if not missing:
         return
     packages = " ".join(missing)

@@ -146,9 +146,12 @@ class Handsets:
         self._logs.append(self._kannel.folder / f"fakesmsc.{len(self._logs)}.log")
         command = [FAKESMSC, "-H", LOCALHOST, "-r", str(self._kannel.smsc_port)]
         command += ["-m", "1" if message else "0", *(message or ("1 2 text nothing",))]
-        with self._logs[-1].open("wb") as log:
-            self._running = subprocess.Popen(command, stdout=log, stderr=log)
+        with self._logs[-1].open("wb") as out:
+            self._running = subprocess.Popen(command, stdout=out, stderr=out)
         wait_until(lambda: "(online" in self._smsc(), "the handsets are connected")
+        if message:
+            log = self._logs[-1]
+            wait_until(lambda: b"sent message 1" in log.read_bytes(), "the message is sent")
 
     def switch_off(self) -> None:
         if self._running is not None:
@@ -162,10 +165,10 @@ class Handsets:
         data = quote_from_bytes(text.encode("utf-16-be"), safe="")
         self.switch_on(f"{phone} {OURS} ucs2 {data}")
 
-    def shown(self, phone: str | None = None) -> list[Shown]:
-        """What handsets got so far, in its order; of one number, if given."""
+    def shown(self, prefix: str) -> list[Shown]:
+        """What handsets whose numbers begin so got so far, in its order."""
         found = [shown for log in self._logs for shown in _read(log.read_bytes())]
-        return [one for one in found if phone in (None, one.phone)]
+        return [one for one in found if one.phone.startswith(prefix)]
 
     def _smsc(self) -> str:
         try:
