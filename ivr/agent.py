@@ -1,6 +1,7 @@
 """The agent's process: `python -m ivr.agent`. Loads everything, then answers calls until told.
 
-SIGTERM and SIGINT: no new calls; those in progress get DRAIN_S to end, then a human.
+SIGTERM and SIGINT: no new calls, whose callers go to the operators' queue; those in progress end by
+themselves, and after agent.drain_s seconds, or when told a second time, a human takes them over.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,6 +21,7 @@ from aiohttp import web
 from audio.recogniser import RecogniserError
 from audio.synthesiser import SynthesiserError
 from audio.vad import SileroVad
+from ivr import monitoring
 from ivr.calls import metrics
 from ivr.calls.call import Site, answer_call
 from ivr.calls.overheard import overhear
@@ -44,8 +48,8 @@ from store.services import sync
 
 STORE_S = 1.0
 """The dialplan asks who a caller is and where to put them, and waits 2 s for the answer."""
-DRAIN_S = 8.0
-"""The supervisor ends us by force after 10 s."""
+HANDED_OVER_S = 1.5
+"""In this time the dialplan has asked where the calls go that we let go of at last."""
 
 log = structlog.get_logger()
 
@@ -153,27 +157,22 @@ def dialect_recognition(
     return found
 
 
-def _writable(store: Store) -> str:
-    """Why the store cannot be written; empty if it can."""
-    try:
-        with store.write():
-            return ""
-    except StoreError as error:
-        return str(error)
-
-
 async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
     """Answers calls until SIGTERM or SIGINT. Raises AgentError when a port is taken."""
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def told_to_stop() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told_to_stop)
 
     async def missing() -> list[str]:
         reasons = [] if site.admission.open else ["shutting down"]
         if site.recognition.stuck:
             reasons.append("the recogniser does not answer: restart the agent")
-        unwritable = await asyncio.to_thread(_writable, site.store)
+        unwritable = await asyncio.to_thread(monitoring.unwritable, site.store)
         return [*reasons, unwritable] if unwritable else reasons
 
     wishes = Wishes(time.monotonic)
@@ -189,6 +188,8 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
         recognition.start()
     site.speech.start()
     metrics.LIMIT.set_function(lambda: site.admission.limit)
+    metrics.WAITING.set_function(lambda: max(one.waiting_s for one in recognitions))
+    watching = asyncio.create_task(monitoring.watch_loop(), name="event loop's delay")
     loaded = await asyncio.to_thread(site.speech.load, texts)
     log.info("voice", pieces=loaded, missing=len(texts) - loaded)
     own = settings.agent
@@ -217,22 +218,33 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
     log.info("ready", audiosocket=own.audiosocket_port, http=own.http_port, calls=own.max_calls)
     await stop.wait()
     site.admission.open = False
-    log.info("stopping", calls=len(calls.tasks))
-    if calls.tasks:
-        await asyncio.wait(calls.tasks, timeout=DRAIN_S)
+    log.info("stopping", calls=site.admission.present, at_most_s=own.drain_s)
+    await _first_of(site.admission.drained(), hurry.wait(), timeout_s=own.drain_s)
     await calls.close()
+    await _first_of(site.admission.drained(), timeout_s=HANDED_OVER_S)
     await runner.cleanup()
     await site.speech.close()
     for recognition in recognitions:
         await recognition.close()
     await asyncio.to_thread(site.store.close)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
     log.info("stopped")
+
+
+async def _first_of(*happens: Coroutine[Any, Any, Any], timeout_s: float) -> None:
+    """Waits for one of them, for so long at most."""
+    tasks = {asyncio.create_task(one) for one in happens}
+    await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def main() -> int:
     try:
         settings = load_settings()
-        set_up_logs(settings.log_level)
+        set_up_logs(settings.log_level, settings.log_format)
         site, texts = load_site(settings)
         asyncio.run(serve(settings, site, texts))
     except (AgentError, ConfigError, SynthesiserError) as error:

@@ -72,6 +72,9 @@ class AgentSettings(BaseModel):
     slow_ms: int = Field(default=800, ge=100)
     """How long an utterance may take in the recogniser, waiting included: where it takes longer,
     fewer calls are admitted."""
+    drain_s: int = Field(default=180, ge=0)
+    """When the agent or the whole site is stopped, calls get so long to end by themselves; new
+    ones go to the operators' queue meanwhile."""
 
 
 class QueueSettings(BaseModel):
@@ -299,6 +302,15 @@ class ConsoleSettings(BaseModel):
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
 
 
+class MonitoringSettings(BaseModel):
+    """Where /healthz, /readyz and /metrics are; the agent has its own at agent.http_port."""
+
+    host: str = "127.0.0.1"
+    """Another address lets a Prometheus of another machine in, and everybody else there."""
+    outreach_port: int = 8089
+    console_port: int = 8091
+
+
 class EngineSettings(BaseModel):
     engine: Literal["whisper", "vosk", "sherpa-onnx"] = "whisper"
     model: str = "whisper-base"
@@ -335,6 +347,9 @@ class RecordingSettings(BaseModel):
     """Whether whole calls are recorded; callers are told at the beginning."""
     calls_days: int = Field(default=30, ge=0)
     """How long such recordings are kept."""
+    transcripts_days: int = Field(default=365, ge=1)
+    """How long it is kept what was said in calls and written in messages; that there were some,
+    and what came of them, stays."""
 
 
 class TurnSettings(BaseModel):
@@ -369,6 +384,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; default SQLite in data_dir."""
     timezone: str = "Asia/Shanghai"
     log_level: str = "info"
+    log_format: Literal["text", "json"] = "text"
+    """json: a document a line, for programs that collect logs."""
     subsidised_percent: int = Field(default=50, ge=0, le=100)
     """Share of a price that an elder of the subsidised class (补助) pays."""
 
@@ -387,6 +404,7 @@ class Settings(BaseSettings):
     synthesiser: SynthesiserSettings = SynthesiserSettings()
     turn: TurnSettings = TurnSettings()
     recording: RecordingSettings = RecordingSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
 
     @classmethod
     def settings_customise_sources(

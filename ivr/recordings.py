@@ -1,8 +1,8 @@
-"""Sound of people that is kept, and for how long: where the files are, and who deletes them.
+"""Sound and words of people that are kept, and for how long: where files are, who deletes them.
 
-Two kinds. What a caller said before a human took over, turn by turn: written by the agent, for that
-human to listen to what was not understood. Whole calls: written by Asterisk, only where the
-settings ask for it, and the caller is told. A file's existence is the only record of it.
+Two kinds of sound. What a caller said before a human took over, turn by turn: written by the agent,
+for that human to listen to what was not understood. Whole calls: written by Asterisk, only where
+the settings ask for it, and the caller is told. A file's existence is the only record of it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
@@ -19,6 +20,8 @@ import structlog
 
 from ivr.config import Settings
 from ivr.telephony.pbx import Place
+from store.database import Store, StoreError
+from store.retention import forget_words
 
 LOOK_S = 3600.0
 DAY_S = 86400.0
@@ -72,12 +75,21 @@ def delete(settings: Settings, paths: Iterable[Path]) -> None:
                 path.parent.rmdir()
 
 
-async def keep_deleting(settings: Settings, place: Place | None) -> NoReturn:
-    """Deletes what has been kept for as long as the settings say."""
+async def keep_deleting(settings: Settings, place: Place | None, store: Store) -> NoReturn:
+    """Deletes what has been kept for as long as the settings say: sound, and the words in the
+    store."""
     while True:
         deleted = await asyncio.to_thread(delete_old, settings, place, time.time())
         if deleted:
             log.info("old sound deleted", files=deleted)
+        before = datetime.now(UTC) - timedelta(days=settings.recording.transcripts_days)
+        try:
+            forgotten = await asyncio.to_thread(forget_words, store, before)
+        except StoreError as error:
+            log.error("old transcripts are still there", error=str(error))
+        else:
+            if forgotten:
+                log.info("old transcripts forgotten", calls_and_messages=forgotten)
         await asyncio.sleep(LOOK_S)
 
 

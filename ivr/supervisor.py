@@ -291,14 +291,17 @@ class Supervisor:
             Child("outreach", [sys.executable, "-m", "ivr.outreach"], dict(os.environ)),
             Child("console", [sys.executable, "-m", "ivr.console"], dict(os.environ)),
         ]
+        self._place = place
         self._state = State(pid=os.getpid())
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        """Told to stop a second time: calls are not waited for."""
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Returns after SIGTERM or SIGINT. Raises SetupError if it never becomes ready."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._told_to_stop)
         write_state(self._settings, self._state)
         keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
         stop = asyncio.create_task(self._stop.wait())
@@ -327,9 +330,11 @@ class Supervisor:
             for task in (ready, stop, *keepers):
                 task.cancel()
             await asyncio.gather(ready, stop, *keepers, return_exceptions=True)
-            for child in reversed(self._children):  # the agent first: it says goodbye to calls
-                await self._end(child)
+            await self._end_all()
             write_state(self._settings, State())
+
+    def _told_to_stop(self) -> None:
+        (self._hurry if self._stop.is_set() else self._stop).set()
 
     async def _keep(self, child: Child) -> None:
         """Starts a child again whenever it ends."""
@@ -362,18 +367,62 @@ class Supervisor:
             log.error("ended", process=child.name, status=status, again_in_s=round(delay, 1))
             await asyncio.sleep(delay)
 
-    async def _end(self, child: Child) -> None:
+    async def _end_all(self) -> None:
+        """The agent first, which ends when its calls have, then Asterisk when those have that are
+        with operators or wait for one. These need the other processes until then."""
+        deadline = time.monotonic() + self._settings.agent.drain_s
+        asterisk, agent, *others = self._children
+        await self._end(agent, deadline)
+        if self._state.ready and not self._hurry.is_set():
+            await self._ask_asterisk_to_stop()
+            await self._ended(asterisk, deadline)
+        for child in (asterisk, *others):
+            await self._end(child, time.monotonic())
+
+    async def _ask_asterisk_to_stop(self) -> None:
+        """It takes no more calls and ends with the last."""
+        with contextlib.suppress(OSError, TimeoutError):  # it is ended by a signal afterwards
+            asking = await asyncio.create_subprocess_exec(
+                *self._place.command("-rx", "core stop gracefully"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                await asyncio.wait_for(asking.wait(), STOP_SECONDS)
+            finally:
+                if asking.returncode is None:
+                    asking.kill()
+                    await asking.wait()
+
+    async def _end(self, child: Child, deadline: float) -> None:
+        """It gets until then to end, and some seconds more after it was told a second time."""
         process = child.process
         if process is None or process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
+            if deadline > time.monotonic():
+                await self._ended(child, deadline)
+                process.terminate()
         try:
             await asyncio.wait_for(process.wait(), STOP_SECONDS)
         except TimeoutError:
             log.error("had to be killed", process=child.name)
             process.kill()
             await process.wait()
+
+    async def _ended(self, child: Child, deadline: float) -> None:
+        """Waits until it has ended, at the longest until then or until we are to hurry."""
+        if child.process is None or child.process.returncode is not None:
+            return
+        ended = asyncio.create_task(child.process.wait())
+        hurry = asyncio.create_task(self._hurry.wait())
+        left_s = max(0.0, deadline - time.monotonic())
+        await asyncio.wait({ended, hurry}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ended, hurry):
+            task.cancel()
+        await asyncio.gather(ended, hurry, return_exceptions=True)
 
 
 def _open_log(path: Path) -> IO[bytes]:
@@ -452,10 +501,14 @@ def end_leftovers(settings: Settings) -> None:
         log.info("ended what an earlier run left", process=name)
 
 
-def bring_down(settings: Settings) -> bool:
-    """Stops the site and waits until it has stopped; False if it was not up. Raises SetupError."""
+def bring_down(settings: Settings, now: bool = False) -> bool:
+    """Stops the site and waits until it has stopped; False if it was not up. Raises SetupError.
+
+    now: calls are not waited for.
+    """
     pid = 0
-    deadline = time.monotonic() + 3 * STOP_SECONDS
+    drain_s = 0 if now else settings.agent.drain_s
+    deadline = time.monotonic() + drain_s + 4 * STOP_SECONDS
     while True:
         try:
             with take_lock(settings):
@@ -464,7 +517,7 @@ def bring_down(settings: Settings) -> bool:
             return pid != 0
         except AlreadyUp as up:
             late = time.monotonic() > deadline
-            if up.state.pid and (late or up.state.pid != pid):  # 0: it has only just begun
+            if up.state.pid and (late or now or up.state.pid != pid):  # 0: it has just begun
                 pid = up.state.pid
                 try:
                     os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)

@@ -615,6 +615,8 @@ class _Call:
             self._kept_sound.keep(self._records, answering.sound)
         self._records += 1
         metrics.TURNS.labels(answering.kind).inc()
+        for stage, spent_ms in answering.stages_ms.items():
+            metrics.STAGES.labels(stage).observe(spent_ms / 1000)
         log.info(
             "turn", kind=answering.kind, code=str(record.meaning.code) if record.meaning else ""
         )

@@ -46,10 +46,13 @@ def up(
         raise typer.Exit(1) from None
 
 
-def down() -> None:
-    """Stop everything; no harm if nothing runs."""
+def down(
+    now: Annotated[bool, typer.Option("--now", help="Do not wait for calls to end.")] = False,
+) -> None:
+    """Stop everything once the calls have ended, or agent.drain_s have passed; no harm if nothing
+    runs."""
     try:
-        was_up = supervisor.bring_down(load_settings())
+        was_up = supervisor.bring_down(load_settings(), now)
     except SetupError as error:
         _fail(error)
     _say("stopped" if was_up else "was not up")

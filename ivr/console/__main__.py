@@ -10,6 +10,7 @@ import sys
 import structlog
 from aiohttp import web
 
+from ivr import monitoring
 from ivr.catalog import CatalogError, load_catalog, services
 from ivr.config import ConfigError, Settings, load_settings
 from ivr.console.app import make_app
@@ -52,7 +53,14 @@ async def serve(settings: Settings, store: Store) -> None:
     except OSError as error:
         raise ConsoleError(f"cannot listen: {error.strerror or error}") from error
     log.info("ready", address=own.url)
-    await stop.wait()
+
+    async def missing() -> list[str]:
+        unwritable = await asyncio.to_thread(monitoring.unwritable, store)
+        return [unwritable] if unwritable else []
+
+    watched = settings.monitoring
+    async with monitoring.monitored(watched.host, watched.console_port, missing):
+        await stop.wait()
     await runner.cleanup()
     log.info("stopped")
 
@@ -60,7 +68,7 @@ async def serve(settings: Settings, store: Store) -> None:
 def main() -> int:
     try:
         settings = load_settings()
-        set_up_logs(settings.log_level)
+        set_up_logs(settings.log_level, settings.log_format)
         store = open_store(settings.database)
         sync(store, services(load_catalog()))  # an order can only be for a known service
         asyncio.run(serve(settings, store))

@@ -33,6 +33,7 @@ from ivr.console import (
     transfer,
 )
 from ivr.console.live import LIVE, Live
+from ivr.console.metrics import counted
 from ivr.console.pages import CATALOG, SCREENS, SETTINGS, STORE, add_pages, render
 from ivr.console.screens import STATIC, Screens
 from ivr.console.texts import load_texts
@@ -69,7 +70,7 @@ log = structlog.get_logger()
 
 def make_app(settings: Settings, store: Store) -> web.Application:
     """Raises CatalogError, TextError."""
-    app = web.Application(middlewares=[explained], client_max_size=MOST_BODY)
+    app = web.Application(middlewares=[counted, explained], client_max_size=MOST_BODY)
     app[SETTINGS], app[STORE] = settings, store
     app[CATALOG] = load_catalog()
     app[SCREENS] = Screens(load_texts(), app[CATALOG], settings.zone)

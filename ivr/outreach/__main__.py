@@ -14,9 +14,11 @@ from datetime import timedelta
 import aiohttp
 import structlog
 
+from ivr import monitoring
 from ivr.catalog import CatalogError, load_catalog
 from ivr.config import ConfigError, Settings, load_settings
 from ivr.logs import set_up_logs
+from ivr.outreach import metrics
 from ivr.outreach.dialler import Dialler, agent_room
 from ivr.outreach.overhearing import agent_may, keep_overhearing
 from ivr.outreach.queue_watch import keep_rotated, watch_queue
@@ -44,7 +46,21 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
     manager = Ami("127.0.0.1", settings.asterisk.ami_port, pbx.AMI_USER, settings.secrets.ami)
     queue_log = settings.asterisk.queue_log or place.host(place.log) / "queue_log"
     grace = timedelta(seconds=settings.callback.after_hangup_s)
-    async with manager as ami, aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+    own = settings.monitoring
+
+    async def missing() -> list[str]:
+        unwritable = await asyncio.to_thread(monitoring.unwritable, store)
+        away = [] if manager.connected else ["no connection to Asterisk's manager interface"]
+        return [*away, unwritable] if unwritable else away
+
+    async with (
+        manager as ami,
+        monitoring.monitored(
+            own.host, own.outreach_port, missing, lambda: metrics.refresh(store, ami)
+        ),
+        aiohttp.ClientSession() as http,
+        asyncio.TaskGroup() as group,
+    ):
         timetable = await asyncio.to_thread(Timetable, store, settings)
         withdrawn: dict[str, QueueEnd] = {}
         dialler = Dialler(store, ami, settings, catalog, agent_room(settings, http))
@@ -55,7 +71,7 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
             group.create_task(keep_telephones(store, ami), name="telephones"),
             group.create_task(keep_journal(store, ami), name="journal"),
             group.create_task(keep_members(store, ami, settings), name="members"),
-            group.create_task(keep_deleting(settings, place), name="old sound"),
+            group.create_task(keep_deleting(settings, place, store), name="old sound"),
             group.create_task(serve_sms(store, settings), name="sms"),
         ]
         if settings.asterisk.queue_log is None:  # or else somebody else sees to it
@@ -73,7 +89,7 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
 def main() -> int:
     try:
         settings = load_settings()
-        set_up_logs(settings.log_level)
+        set_up_logs(settings.log_level, settings.log_format)
         place = pbx.find_place(settings)
         if place is None:
             print("yihu outreach: no Asterisk here: run `yihu up`", file=sys.stderr)

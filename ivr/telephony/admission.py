@@ -7,6 +7,7 @@ is not known for certain is answered with a human.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +20,8 @@ CONNECT_S = 30.0
 """An admitted call connects within milliseconds; one that does not has hung up."""
 KEEP_S = 300.0
 """How long the outcome of a call is remembered, for a dialplan that asks again."""
+ASKED_S = 2.0
+"""The dialplan asks where a call goes within milliseconds, or the caller has hung up."""
 NEXT_WAIT_S = 1.0
 """How long `next` waits for a call's last record. The caller hears nothing meanwhile."""
 
@@ -41,6 +44,8 @@ class Guest:
     left_at: float | None = None
     next: Next = Next.OPERATOR
     left: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: bool = False
+    """The dialplan knows where it goes."""
 
 
 class Admission:
@@ -50,6 +55,8 @@ class Admission:
         self._capacity = capacity
         self._clock = clock
         self._guests: dict[UUID, Guest] = {}
+        self._changed = asyncio.Event()
+        """A guest has left, or was asked for."""
         self.open = True
         """False while the agent is shutting down or cannot answer."""
 
@@ -98,6 +105,7 @@ class Admission:
         guest.next = next
         guest.left_at = self._clock()
         guest.left.set()
+        self._changed.set()
 
     async def next(self, uuid: UUID) -> Next:
         """Where the call goes now; a human if it is unknown or its end is not clear in time."""
@@ -108,7 +116,20 @@ class Admission:
             await asyncio.wait_for(guest.left.wait(), NEXT_WAIT_S)
         except TimeoutError:
             return Next.OPERATOR
+        guest.asked = True
+        self._changed.set()
         return guest.next
+
+    async def drained(self) -> None:
+        """Returns when the last guest has left and the dialplan knows where each goes."""
+        while self.present or any(map(self._owed_an_answer, self._guests.values())):
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):  # some go by the passing of time alone
+                await asyncio.wait_for(self._changed.wait(), ASKED_S / 4)
+
+    def _owed_an_answer(self, guest: Guest) -> bool:
+        gone = guest.left_at is not None and self._clock() - guest.left_at > ASKED_S
+        return not guest.asked and not gone
 
     def _forget(self) -> None:
         now = self._clock()

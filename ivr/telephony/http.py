@@ -9,8 +9,9 @@ from uuid import UUID
 
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ivr import monitoring
+from ivr.calls import metrics
 from ivr.telephony.admission import Admission, Admit
 from ivr.telephony.wishes import Wishes
 
@@ -35,7 +36,7 @@ def make_app(
     overflow: Overflow,
     wishes: Wishes,
     secret: str,
-    missing: Callable[[], Awaitable[list[str]]],
+    missing: monitoring.Missing,
 ) -> web.Application:
     """`missing` says, in words, what keeps the agent from answering a call; empty when ready."""
 
@@ -59,6 +60,7 @@ def make_app(
         called_back = (await request.post()).get("called_back") == "1"
         if answer is Admit.QUEUE and not called_back:  # whom we have called is not sent away
             answer = await overflow.turn_away(uuid, caller)
+        metrics.ADMISSIONS.labels(answer).inc()
         limit = admission.limit
         log.info("admission", call=str(uuid), answer=answer, present=admission.present, limit=limit)
         return web.Response(text=answer)
@@ -85,16 +87,6 @@ def make_app(
         log.info("next", call=str(uuid), answer=answer)
         return web.Response(text=answer)
 
-    async def healthz(request: web.Request) -> web.Response:
-        return web.Response(text="ok")
-
-    async def readyz(request: web.Request) -> web.Response:
-        reasons = await missing()
-        return web.Response(text="\n".join(reasons) or "ready", status=503 if reasons else 200)
-
-    async def metrics(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
     app = web.Application(client_max_size=MAX_BODY)
     app.add_routes(
         [
@@ -104,9 +96,7 @@ def make_app(
             web.post("/asterisk/room", room),
             web.post("/asterisk/overhear", overhear),
             web.post("/asterisk/wish", wish),
-            web.get("/healthz", healthz),
-            web.get("/readyz", readyz),
-            web.get("/metrics", metrics),
+            *monitoring.routes(missing),
         ]
     )
     return app

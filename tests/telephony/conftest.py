@@ -92,6 +92,8 @@ class Site:
             "YIHU_AGENT__AUDIOSOCKET_PORT": str(free_ports(socket.SOCK_STREAM, 1, 12000, 14000)),
             "YIHU_AGENT__HTTP_PORT": str(free_ports(socket.SOCK_STREAM, 1, 14000, 15000)),
             "YIHU_CONSOLE__PORT": str(free_ports(socket.SOCK_STREAM, 1, 19000, 20000)),
+            "YIHU_MONITORING__OUTREACH_PORT": str(free_ports(socket.SOCK_STREAM, 1, 10000, 11000)),
+            "YIHU_MONITORING__CONSOLE_PORT": str(free_ports(socket.SOCK_STREAM, 1, 11000, 12000)),
             **settings,
         }
         with mock.patch.dict(os.environ, self.env):
@@ -163,7 +165,7 @@ class Site:
             self._asterisk.wait(10)
             self._asterisk = None
         if self._up:
-            done = self.yihu("down")
+            done = self.yihu("down", "--now")
             assert done.returncode == 0, done.stderr
             self._up = False
 

@@ -192,3 +192,31 @@ async def test_one_who_was_expected_and_did_not_come_leaves_room_for_another(sit
     assert [await site.ask("overhear", uuid4()) for _ in range(3)] == ["yes", "yes", "no"]
     site.now += 60
     assert await site.ask("overhear", uuid4()) == "yes"
+
+
+async def test_shutdown_waits_for_calls_and_until_the_dialplan_knows_where_they_go(
+    site: Site,
+) -> None:
+    call = uuid4()
+    await site.ask("admit", call)
+    assert site.admission.arrive(call)
+    site.admission.open = False
+    drained = asyncio.create_task(site.admission.drained())
+    await asyncio.sleep(0)
+    site.admission.leave(call, Next.HANGUP)
+    assert not drained.done()
+    assert await site.ask("next", call) == "hangup"
+    await asyncio.wait_for(drained, 10)
+
+
+async def test_shutdown_does_not_wait_for_who_never_comes_or_is_never_asked_for(site: Site) -> None:
+    hung_up, never_came = uuid4(), uuid4()
+    await site.ask("admit", hung_up)
+    await site.ask("admit", never_came)
+    site.admission.arrive(hung_up)
+    site.admission.leave(hung_up, Next.HANGUP)
+    drained = asyncio.create_task(site.admission.drained())
+    await asyncio.sleep(0)
+    assert not drained.done()
+    site.now += admissions.CONNECT_S + 1
+    await asyncio.wait_for(drained, 10)
