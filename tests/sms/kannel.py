@@ -26,6 +26,7 @@ FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
 OURS = "106900001"
 """The number that elders write to."""
 LOCALHOST = "127.0.0.1"
+_ASKED = re.compile(r"sendsms sender:<[^>]*> \([^)]*\) to:<(\d+)>")
 _GOT = re.compile(rb"Got message \d+: <(\S+) (\S+) (\S+) (.*)>")
 
 
@@ -113,6 +114,11 @@ http-queue-delay = 1
         url = f"http://{LOCALHOST}:{self.admin_port}/status.txt"
         with urllib.request.urlopen(url, timeout=10) as answer:
             return str(answer.read().decode("utf-8", "replace"))
+
+    def asked_to_send(self, prefix: str) -> list[str]:
+        """The numbers beginning so that it was asked to send to, each as often as it was asked."""
+        log = (self.folder / "smsbox.log").read_text(errors="replace")
+        return [number for number in _ASKED.findall(log) if number.startswith(prefix)]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Both boxes; SIGKILL is a power cut."""

@@ -111,3 +111,22 @@ def test_who_wants_no_messages_is_told_so_and_gets_none(site: Site) -> None:
     assert "不再给您发短信" in site.handsets.shown(phone)[0].text
     site.people.ask(phone)
     assert [row.purpose for row in site.people.out(phone)] == [SmsPurpose.REPLY]
+
+
+def test_power_cut_of_kannel_loses_nothing_and_we_hand_each_over_once(site: Site) -> None:
+    """What Kannel had taken it keeps on its disk; whether it sends one of those twice after a power
+    cut is its own affair, so what counts here is what it was asked for."""
+    phones = [f"138{number:08}" for number in range(60)]
+    for phone in phones:
+        site.people.ask(phone)
+    wait_until(lambda: len(site.handsets.shown("138")) >= 10, "some are sent")
+    site.kannel.stop(signal.SIGKILL)
+    site.kannel.start()
+    site.handsets.switch_on()
+    ended = (SmsState.DELIVERED, SmsState.SENT, SmsState.UNCERTAIN)
+    wait_until(lambda: len(site.people.out("138", ended)) == 60, "nothing waits to be sent")
+    taken = {row.phone for row in site.people.out("138", ended[:2])}
+    wait_until(lambda: taken <= {one.phone for one in site.handsets.shown("138")}, "all are shown")
+    asked = Counter(site.kannel.asked_to_send("138"))
+    assert set(asked.values()) == {1}
+    assert taken <= set(asked)
