@@ -104,6 +104,10 @@ class Attempted(Due):
     """Where they can be written to; empty if nowhere, or they want no messages."""
     code: str = ""
     """Service of the order, empty without one."""
+    served_at: datetime | None = None
+    """When it was done, None without one."""
+    elder_name: str = ""
+    """Empty if not known."""
 
 
 class Errand(NamedTuple):
@@ -434,7 +438,14 @@ def with_tries(session: Session, row: FollowUp) -> Attempted:
         tuple(session.exec(dialled.order_by(col(FollowUpEvent.id)))),
         messages.number_for(session, row.phone, row.elder_id) or "",
         order.code if order else "",
+        served_at(order) if order else None,
+        elder.name if elder else "",
     )
+
+
+def served_at(order: WorkOrder) -> datetime:
+    """When a service was done, as far as is known."""
+    return order.started_at or order.completed_at or order.scheduled_for or order.created_at
 
 
 def errand_of(store: Store, call_id: UUID, phone: str) -> Errand | None:

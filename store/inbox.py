@@ -98,7 +98,7 @@ def known_of(session: Session, phone: str, at: datetime, zone: ZoneInfo) -> Know
                 order.id,
                 elder.name if elder else "",
                 service,
-                day_of(order, zone),
+                follow_ups.served_at(order).astimezone(zone).date(),
                 follow_up is not None and follow_up.state in OPEN_FOLLOW_UPS,
                 rating.score if rating else None,
             )
@@ -114,12 +114,6 @@ def known_of(session: Session, phone: str, at: datetime, zone: ZoneInfo) -> Know
         messages.takes_sms(phone),
         session.exec(answers).one(),
     )
-
-
-def day_of(order: WorkOrder, zone: ZoneInfo) -> date:
-    """The site's day on which a service was done."""
-    done = order.started_at or order.completed_at or order.scheduled_for or order.created_at
-    return done.astimezone(zone).date()
 
 
 def read(

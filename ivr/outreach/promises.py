@@ -17,6 +17,7 @@ from ivr.catalog import Item
 from ivr.config import Settings
 from ivr.outreach.next_step import Miss, Tick, after_miss
 from ivr.outreach.schedule import retry_at
+from ivr.outreach.sms.wording import rating_request
 from store import callbacks, follow_ups
 from store.database import Store
 from store.follow_ups import Attempted, Next
@@ -158,12 +159,17 @@ class OwedFollowUps:
 
     def _after(self, how: Miss, tried: Attempted, at: datetime) -> Next:
         own, zone = self._settings.follow_up, self._settings.zone
-        return after_miss(how, tried, at, self._request(tried.code), own, zone)
+        return after_miss(how, tried, at, self._request(tried), own, zone)
 
-    def _request(self, code: str) -> str:
+    def _request(self, tried: Attempted) -> str:
         """What to write to somebody who was not reached."""
-        service = self._catalog[code].name if code in self._catalog else "服务"
-        return f"您好，上次的{service}您满意吗？请回复1到5分，5分最满意。退订回TD"
+        served_at = tried.served_at or tried.follow_up.created_at
+        return rating_request(
+            elder_name=tried.elder_name,
+            service=self._catalog[tried.code].name if tried.code in self._catalog else "服务",
+            day=served_at.astimezone(self._settings.zone).date(),
+            site=self._settings.sms.site,
+        )
 
 
 def _id(row: FollowUp) -> int:
