@@ -23,6 +23,7 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from store.database import Store
@@ -194,6 +195,7 @@ def _rings(session: Session, begin: datetime, end: datetime) -> Iterable[Ring]:
         Call.started_at < end,
         col(Call.id).not_in(placed),
         col(Call.id).not_in(dialled),
+        or_(col(Call.outcome).is_(None), col(Call.outcome) != Outcome.FOLLOWED_UP),
     )
     operators = {
         call: answered

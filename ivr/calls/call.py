@@ -22,6 +22,7 @@ from audio.recogniser import Hypothesis
 from audio.synthesiser import Speech, SynthesiserError
 from ivr.calls import metrics
 from ivr.calls.endpointing import Signal
+from ivr.calls.errands import Errands
 from ivr.calls.kept_sound import KeptSound
 from ivr.calls.ledger import Ledger, TurnRecord
 from ivr.calls.lessons import Lessons
@@ -34,7 +35,7 @@ from ivr.config import Settings
 from ivr.dialogue import conversation
 from ivr.dialogue.pieces import caller_pieces
 from ivr.dialogue.prompts import Prompts, plain
-from ivr.dialogue.state import Conversation, Step
+from ivr.dialogue.state import Conversation, Errand, Stage, Step
 from ivr.dialogue.step import (
     Book,
     Booked,
@@ -43,10 +44,13 @@ from ivr.dialogue.step import (
     Event,
     Hangup,
     Heard,
+    Kept,
     NoteRecorded,
+    NotKept,
     Piece,
     RecordNote,
     Say,
+    Settle,
     Silence,
     ToEmergency,
     ToOperator,
@@ -57,6 +61,7 @@ from ivr.telephony.admission import Admission
 from ivr.telephony.audiosocket import FRAME_SAMPLES, Audio, Line
 from ivr.telephony.playout import Played, Playout
 from ivr.understanding.meaning import EMERGENCY, Act, Kind, Meaning, State
+from store import phones
 from store.database import Store, StoreError
 from store.models import Next, Outcome
 from store.privacy import mask_phone
@@ -191,6 +196,7 @@ class _Call:
         self._ledger = Ledger(
             site.store, line.uuid, phone, site.catalog, settings.subsidised_percent, site.now
         )
+        self._errands = Errands(site.store, settings, site.catalog, line.uuid)
         self._listening = Listening(site.make_vad(), settings.turn)
         self._playout = Playout(self._send)
         self._happened: asyncio.Queue[Happened] = asyncio.Queue(HAPPENED_LIMIT)
@@ -215,6 +221,7 @@ class _Call:
         self._lessons = Lessons()
         self._kept_sound = KeptSound()
         self._state: Conversation | None = None
+        self._phone = phones.of_caller(phone)
         log.info("call", phone=mask_phone(phone))
 
     async def run(self) -> None:
@@ -252,8 +259,8 @@ class _Call:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*self._background, return_exceptions=True)
-        if end.outcome is Outcome.ABANDONED and self._orders:
-            end = replace(end, outcome=Outcome.ORDERED)
+        if end.outcome is Outcome.ABANDONED:
+            end = replace(end, outcome=self._outcome_of_talk())
         booked = self._state.booked if self._state else ()
         dialect, lessons = self._lessons.dialect(booked), self._lessons.misunderstood(booked)
         ending = self._ledger.end(
@@ -275,6 +282,13 @@ class _Call:
                 # caller is still there.
                 admission.leave(uuid, end.next if self._line.ended is None else Next.OPERATOR)
                 self._line.hang_up()
+
+    def _outcome_of_talk(self) -> Outcome:
+        """Of a call that nobody else goes on with."""
+        if self._orders:
+            return Outcome.ORDERED
+        errand = self._state.errand if self._state else None
+        return Outcome.FOLLOWED_UP if errand and errand.ours else Outcome.ABANDONED
 
     async def _hand_over_sound(self) -> None:
         folder = turns_folder(self._site.settings, self._line.uuid)
@@ -366,7 +380,9 @@ class _Call:
             return End(Next.OPERATOR, Outcome.FAILED, "store")
         site.speech.prepare(caller_pieces(caller))
         answering = Answering("start")
-        step = conversation.begin(caller, site.catalog, site.prompts, site.now())
+        step = conversation.begin(
+            caller, site.catalog, site.prompts, site.now(), await self._errand()
+        )
         end = await self._do(step, answering)
         while end is None:
             event, answering = await self._event()
@@ -385,6 +401,13 @@ class _Call:
                 )
             end = await self._do(step, answering)
         return end
+
+    async def _errand(self) -> Errand | None:
+        try:
+            return await self._written(asyncio.to_thread(self._errands.find, self._phone))
+        except StoreError as error:  # they are served all the same
+            log.error("it is not known what to ask", error=str(error))
+            return None
 
     async def _event(self) -> tuple[Event, Answering]:
         """Waits for what the caller does next."""
@@ -460,14 +483,23 @@ class _Call:
             return Heard(meaning, self._site.now()), answering
         answering.kind = "note"
         answering.answer = replace(answer, step=None)
-        if self._orders and len(speech):
-            folder = self._site.settings.recordings
+        if len(speech):
             try:
-                await self._written(self._ledger.note(self._orders[-1], folder, speech))
+                await self._keep_note(answering.heard, speech)
             except (StoreError, OSError) as error:
                 log.error("the voice note is not kept", error=str(error))
                 return NoteRecorded(0.0), answering
         return NoteRecorded(len(speech) / 8000), answering
+
+    async def _keep_note(self, text: str, speech: Speech) -> None:
+        """Raises StoreError, OSError."""
+        folder = self._site.settings.recordings
+        if self._state is not None and self._state.stage is Stage.WRONG:
+            complain = self._errands.complain
+            now = self._site.now()
+            await self._written(asyncio.to_thread(complain, now, text, folder, speech))
+        elif self._orders:
+            await self._written(self._ledger.note(self._orders[-1], folder, speech))
 
     def _think(self, *, final: bool) -> None:
         """Starts to work out the answer to what has been said so far."""
@@ -542,12 +574,15 @@ class _Call:
                     sound = None
                 case Book():
                     following = await self._book(action)
+                case Settle():
+                    following = await self._settle(action)
                 case RecordNote(max_seconds):
                     self._noting = True
                     self._listening.restart(note_ms=round(max_seconds * 1000))
                 case Hangup():
-                    outcome = Outcome.ORDERED if self._orders else Outcome.ABANDONED
-                    end = End(Next.HANGUP, outcome, "goodbye")
+                    outcome = self._outcome_of_talk()
+                    reason = "errand" if outcome is Outcome.FOLLOWED_UP else "goodbye"
+                    end = End(Next.HANGUP, outcome, reason)
                 case ToOperator(reason):
                     end = End(Next.OPERATOR, Outcome.OPERATOR, reason)
         if following is not None:
@@ -591,6 +626,15 @@ class _Call:
         except StoreError as error:
             log.error("the order is not booked", error=str(error))
             return BookingFailed()
+
+    async def _settle(self, answer: Settle) -> Event:
+        now = self._site.now()
+        try:
+            await self._written(asyncio.to_thread(self._errands.settle, answer, now))
+        except StoreError as error:
+            log.error("the answer is not kept", error=str(error))
+            return NotKept()
+        return Kept()
 
     async def _commit(self, book: Book) -> int:
         order = await self._ledger.book(book, self._said_time)

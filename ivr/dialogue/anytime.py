@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ivr.dialogue import errands
 from ivr.dialogue.afterwards import cancel
 from ivr.dialogue.clarification import (
     ACT,
@@ -26,10 +27,12 @@ def interrupt(state: Conversation, meaning: Meaning) -> Step | None:
         return to_emergency(state)
     if worth_asking_for_emergency(meaning, state.emergency_denied):
         return _ask_emergency(state)
+    if state.stage in errands.STAGES and (step := errands.unwilling(state, meaning)):
+        return step
     match act_of(meaning):
         case Act.OPERATOR:
             return to_human(state, "asked")
-        case _ if state.stage is Stage.BOOKING:
+        case _ if state.stage in (Stage.BOOKING, Stage.KEEPING):
             return Step(state)  # the store answers in a moment, then we speak
         case Act.REPEAT:
             return _say_again(state)
@@ -44,7 +47,7 @@ def interrupt(state: Conversation, meaning: Meaning) -> Step | None:
 
 
 def _ask_emergency(state: Conversation) -> Step:
-    if state.stage is Stage.BOOKING:
+    if state.stage in (Stage.BOOKING, Stage.KEEPING):
         return to_emergency(state)  # no time to ask: the next event is the store's
     resume = (state.stage, state.said)
     return ask(replace(state, resume=resume), Stage.EMERGENCY, state.prompts.say("ask_emergency"))

@@ -33,6 +33,10 @@ VARIABLES = {
     "ask_part": {"day"},
     "read_back": {"service", "time", "address"},
     "booked_for": {"service", "time"},
+    "we_call": {"caller"},
+    "ask_rating": {"service"},
+    "ask_plan": {"service", "time"},
+    "plan_moved": {"time"},
 }
 """What each prompt must say beside its fixed words; prompts not named here say nothing else."""
 
@@ -69,6 +73,19 @@ FIXED = (
     "ask_emergency",
     "no_emergency",
     "to_emergency",
+    "also",
+    "ask_rating_again",
+    "ask_what_wrong",
+    "complaint_noted",
+    "plan_confirmed",
+    "plan_cancelled",
+    "ask_move",
+    "ask_well",
+    "greeted",
+    "errand_done",
+    "errand_later",
+    "errand_refused",
+    "wrong_person",
 )
 """The prompts without variables."""
 
@@ -92,7 +109,7 @@ class Prompts:
     contexts: Mapping[str, str]
     """State -> the plain question the recogniser takes as context."""
     topics: Mapping[str, tuple[str, ...]]
-    """time, service, address, cancel -> words that name it."""
+    """What may be named -> words that name it; see prompts.yaml."""
 
     def say(self, name: str, **values: tuple[Piece, ...]) -> tuple[Piece, ...]:
         """The pieces of a prompt; an empty value is left out, its pause stays."""
@@ -144,11 +161,11 @@ def parse_prompts(document: Any) -> Prompts:
             needed = ", ".join(sorted(VARIABLES.get(name, ()))) or "none"
             raise PromptError(f"prompt {name!r} needs these variables: {needed}")
     contexts = {name: str(text) for name, text in _section(document, "contexts").items()}
-    for question in ("open", "time", "confirm"):
+    for question in ("open", "time", "confirm", "rating"):
         if question not in contexts:
             raise PromptError(f"context {question!r} is missing")
     topics = {name: tuple(words) for name, words in _section(document, "topics").items()}
-    for topic in ("time", "service", "address", "cancel"):
+    for topic in ("time", "service", "address", "cancel", "stranger", "later", "refuse"):
         if topic not in topics:
             raise PromptError(f"topic {topic!r} is missing")
     return Prompts(rows, contexts, topics)

@@ -10,10 +10,11 @@ from typing import NamedTuple, Protocol
 
 from ivr.dialogue import spoken
 from ivr.dialogue.prompts import Prompts
-from ivr.dialogue.step import Action, Draft, Piece
+from ivr.dialogue.step import Action, Draft, Piece, Settle
 from ivr.dialogue.times import Settled, said, settle
 from ivr.understanding.meaning import State
 from ivr.understanding.when import When
+from store.models import Purpose
 
 
 class Stage(StrEnum):
@@ -31,6 +32,17 @@ class Stage(StrEnum):
     UNDO = "undo"
     """Whether the order just booked is to be cancelled."""
     EMERGENCY = "emergency"
+
+    # our own errands
+    RATING = "rating"
+    WRONG = "wrong"
+    """What was wrong with a service."""
+    PLAN = "plan"
+    MOVE = "move"
+    """When a planned service is to come instead."""
+    WELL = "well"
+    KEEPING = "keeping"
+    """Nothing: the answer is being written."""
     DONE = "done"
 
 
@@ -39,6 +51,10 @@ QUESTIONS = {
     Stage.CONFIRM: State.CONFIRM,
     Stage.UNDO: State.CONFIRM,
     Stage.EMERGENCY: State.CONFIRM,
+    Stage.RATING: State.RATING,
+    Stage.PLAN: State.CONFIRM,
+    Stage.MOVE: State.TIME,
+    Stage.WELL: State.CONFIRM,
 }
 """The kind of question behind a stage, where it is not an open one."""
 
@@ -70,6 +86,19 @@ class Caller:
     address: str | None = None
     dialect: str = ""
     """The dialect last heard from this caller; empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What we want to ask them."""
+
+    purpose: Purpose
+    code: str = ""
+    """The service it is about, if any."""
+    scheduled_for: datetime | None = None
+    """When a planned one is to come, site time."""
+    ours: bool = True
+    """We have called; otherwise they have, and are asked at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +139,10 @@ class Conversation:
     queue: tuple[Wanted, ...] = ()
     booked: tuple[Draft, ...] = ()
     address_asked: bool = False
+    errand: Errand | None = None
+    errand_asked: bool = False
+    answer: Settle | None = None
+    """To our errand."""
 
     # how it goes
     failures: int = 0

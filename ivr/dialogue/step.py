@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ivr.understanding.meaning import Meaning
 from ivr.understanding.when import When
+from store.models import FollowUpEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,17 @@ class NoteRecorded:
     seconds: float
 
 
-Event = Heard | Digit | Silence | Booked | BookingFailed | NoteRecorded
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of our errand (`Settle`) is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """The store did not take it."""
+
+
+Event = Heard | Digit | Silence | Booked | BookingFailed | NoteRecorded | Kept | NotKept
 
 
 # What the conversation wants done, in this order
@@ -100,9 +111,25 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class RecordNote:
-    """Keep what the caller says next as sound, for an operator (the address)."""
+    """Keep what the caller says next as sound, for an operator (the address, what was wrong)."""
 
     max_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Keep what came of our errand before anything else is said."""
+
+    end: FollowUpEnd | None
+    """None: they are to be asked another time."""
+    score: int = 0
+    """1 to 5 of a rating."""
+    keypad: bool = False
+    """It was pressed, not said."""
+    said: str = ""
+    """In their words."""
+    scheduled_for: datetime | None = None
+    """When a planned service is to come instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +149,4 @@ class ToEmergency:
     """Put the caller in front of a human at once."""
 
 
-Action = Say | Book | RecordNote | Hangup | ToOperator | ToEmergency
+Action = Say | Book | Settle | RecordNote | Hangup | ToOperator | ToEmergency

@@ -9,7 +9,7 @@ from ivr.dialogue.state import Conversation, Stage, Step
 from ivr.dialogue.step import Action, Hangup, Piece, RecordNote, Say, ToEmergency, ToOperator
 
 NOTE_SECONDS = 20.0
-"""Longest voice note of an address."""
+"""Longest voice note of an address, or of what was wrong."""
 MAX_FAILURES = 2
 """Times in a row not understood that lead to a human."""
 MAX_MISSES = 4
@@ -33,7 +33,7 @@ def ask(
         first = ()
     state = replace(state, stage=stage, said=pieces)
     actions: tuple[Action, ...] = (Say(first + pieces, slow=state.slow),)
-    if stage is Stage.ADDRESS:
+    if stage in (Stage.ADDRESS, Stage.WRONG):
         actions += (RecordNote(NOTE_SECONDS),)
     return Step(state, actions)
 

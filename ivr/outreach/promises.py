@@ -121,6 +121,14 @@ class OwedFollowUps:
                 follow_ups.passed_over(session, _id(row), at, "wants no calls", next)
             return follow_ups.claim(session, [_id(row) for row in tick.dial], by, at)
 
+    def pass_over(self, id: int, at: datetime, how: Miss, said: str) -> None:
+        """Nothing was asked, for a reason that they have told."""
+        with self._store.write() as session:
+            row = session.get(FollowUp, id, with_for_update=True)
+            if row is not None:
+                next = self._after(how, follow_ups.with_tries(session, row), at)
+                follow_ups.passed_over(session, id, at, f"{how}: {said}", next)
+
     def look(self, by: str, at: datetime, lease: timedelta) -> list[UUID]:
         with self._store.write() as session:
             follow_ups.renew(session, by, at)

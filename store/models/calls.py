@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     EMERGENCY = "emergency"
     CALLBACK = "callback"
     ABANDONED = "abandoned"
+    FOLLOWED_UP = "followed_up"
+    """We had called."""
     FAILED = "failed"
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from ivr.catalog import load_catalog
 from ivr.dialogue.conversation import Caller, Conversation, Step, advance, begin
 from ivr.dialogue.prompts import load_prompts, plain
+from ivr.dialogue.state import Errand
 from ivr.dialogue.step import (
     Book,
     Booked,
@@ -24,9 +25,12 @@ from ivr.dialogue.step import (
     Event,
     Hangup,
     Heard,
+    Kept,
     NoteRecorded,
+    NotKept,
     RecordNote,
     Say,
+    Settle,
     Silence,
     ToEmergency,
     ToOperator,
@@ -68,6 +72,9 @@ ACTS = {
 }
 
 
+RATINGS = {"很满意": 5, "一般": 3, "不满意": 1}
+
+
 def meaning(line: str) -> Meaning:
     """What a line of the caller means."""
     found = Meaning(Kind.OOS, text=line)
@@ -80,6 +87,8 @@ def meaning(line: str) -> Meaning:
             found = replace(found, kind=Kind.ACT, code=ACTS[word], confidence=0.9)
         elif word.removeprefix("还要") in NAMES and word.startswith("还要"):
             found = replace(found, also=(*found.also, NAMES[word.removeprefix("还要")]))
+        elif word in RATINGS:
+            found = replace(found, kind=Kind.RATING, rating=RATINGS[word], confidence=0.9)
         else:
             sure = 0.6 if word.endswith("?") or "|" in word else 0.9
             names = [name for name in word.removesuffix("?").split("|") if name in NAMES]
@@ -101,15 +110,23 @@ def event(line: str) -> Event:
 class Call:
     """One call, played line by line; keeps all that was heard and done."""
 
-    def __init__(self, caller: Caller = HOME, *, store_works: bool = True, note: float = 5.0):
-        self.answers = {
+    def __init__(
+        self,
+        caller: Caller = HOME,
+        *,
+        store_works: bool = True,
+        note: float = 5.0,
+        errand: Errand | None = None,
+    ):
+        self.answers: dict[type, Event] = {
             Book: Booked(order_id=1) if store_works else BookingFailed(),
+            Settle: Kept() if store_works else NotKept(),
             RecordNote: NoteRecorded(note),
         }
         self.log: list[str] = []
         self.slow = False
         self.state: Conversation
-        self._take(begin(caller, CATALOG, PROMPTS, NOW))
+        self._take(begin(caller, CATALOG, PROMPTS, NOW, errand))
 
     def says(self, line: str) -> str:
         """The caller's line; all that came of it, as one text."""
@@ -127,6 +144,10 @@ class Call:
                 case Book(draft=draft, number=number):
                     at = f" {draft.scheduled_for:%m-%d %H:%M}" if draft.scheduled_for else ""
                     self.log.append(f"<订{number} {draft.code}{at}>")
+                case Settle(end=end, score=score, scheduled_for=moved):
+                    told = [str(end or "later"), *([str(score)] if score else [])]
+                    told += [f"{moved:%m-%d %H:%M}"] if moved else []
+                    self.log.append(f"<{' '.join(told)}>")
                 case RecordNote():
                     self.log.append("<录音>")
                 case ToOperator(reason=reason):

@@ -12,7 +12,7 @@ from ivr.dialogue.clarification import YES
 from ivr.dialogue.conversation import Caller, advance, begin
 from ivr.dialogue.pieces import caller_pieces, fixed_pieces
 from ivr.dialogue.prompts import LONGEST_SECONDS, plain, seconds
-from ivr.dialogue.state import Stage
+from ivr.dialogue.state import Errand, Stage
 from ivr.dialogue.step import (
     Book,
     Booked,
@@ -20,9 +20,12 @@ from ivr.dialogue.step import (
     Digit,
     Hangup,
     Heard,
+    Kept,
     NoteRecorded,
+    NotKept,
     RecordNote,
     Say,
+    Settle,
     Silence,
     ToEmergency,
     ToOperator,
@@ -30,6 +33,7 @@ from ivr.dialogue.step import (
 from ivr.dialogue.turns import MAX_TURNS
 from ivr.understanding.meaning import Act, Candidate, Kind, Meaning
 from ivr.understanding.when import Part, When
+from store.models import Purpose
 
 FIXED = set(fixed_pieces(CATALOG, PROMPTS))
 LONG_HOME = Caller("欧阳", "江苏省苏州市工业园区独墅湖大道888号翰林缘花园8幢1单元2603室")
@@ -93,6 +97,13 @@ talkative = st.one_of(  # stays in the conversation, so that calls become long
     st.just(Heard(Meaning(Kind.OOS, candidates=(Candidate("emergency", 0.65),)), NOW)),
     st.just(Heard(Meaning(Kind.ACT, Act.REPEAT, confidence=0.9), NOW)),
 )
+errands = st.none() | st.builds(
+    Errand,
+    purpose=st.sampled_from(Purpose),
+    code=codes,
+    scheduled_for=st.just(NOW + timedelta(days=2)),
+    ours=st.booleans(),
+)
 callers = st.sampled_from([Caller(), Caller("王", "平江路28号"), LONG_HOME])
 
 LATE = When(day=date(2026, 12, 28), clock=time(12, 55))
@@ -122,10 +133,10 @@ def is_yes(event):
     return event.meaning.code == Act.YES and event.meaning.confidence >= YES
 
 
-def play(caller, heard, store_works=True, note=5.0):
+def play(caller, heard, store_works=True, note=5.0, errand=None):
     """The call; checks each step; yields (event, stage before, step)."""
     allowed = FIXED | set(caller_pieces(caller))
-    step = begin(caller, CATALOG, PROMPTS, NOW)
+    step = begin(caller, CATALOG, PROMPTS, NOW, errand)
     last_question = ""
     number = 1
     agreed = set()
@@ -149,6 +160,8 @@ def play(caller, heard, store_works=True, note=5.0):
                     number += 1
                     agreed.add(draft.address)
                     pending.insert(0, Booked(n) if store_works else BookingFailed())
+                case Settle():
+                    pending.insert(0, Kept() if store_works else NotKept())
                 case RecordNote():
                     pending.insert(0, NoteRecorded(note))
                 case Hangup() | ToOperator() | ToEmergency():
@@ -192,9 +205,9 @@ def test_no_prompt_is_too_long_for_any_service(code):
 
 
 @settings(max_examples=500, deadline=None)
-@given(callers, st.lists(events, max_size=25), st.booleans(), st.sampled_from([0.0, 5.0]))
-def test_every_call(caller, heard, store_works, note):
-    for _ in play(caller, heard, store_works, note):
+@given(callers, st.lists(events, max_size=25), st.booleans(), st.sampled_from([0.0, 5.0]), errands)
+def test_every_call(caller, heard, store_works, note, errand):
+    for _ in play(caller, heard, store_works, note, errand):
         pass
 
 
@@ -228,11 +241,11 @@ def test_every_call_ends(caller, heard):
 
 
 @settings(max_examples=100, deadline=None)
-@given(callers, st.lists(talkative | events, max_size=12))
-def test_help_is_one_word_away(caller, heard):
+@given(callers, st.lists(talkative | events, max_size=12), errands)
+def test_help_is_one_word_away(caller, heard, errand):
     cry = Heard(Meaning(Kind.SERVICE, "emergency", confidence=0.9), NOW)
     murmur = Heard(Meaning(Kind.OOS, candidates=(Candidate("emergency", 0.65),)), NOW)
-    for _, before, _ in play(caller, heard):
+    for _, before, _ in play(caller, heard, errand=errand):
         if before.over:
             continue
         assert isinstance(advance(before, cry).actions[-1], ToEmergency)
@@ -242,10 +255,10 @@ def test_help_is_one_word_away(caller, heard):
 
 
 @settings(max_examples=100, deadline=None)
-@given(callers, st.lists(talkative | events, max_size=12))
-def test_a_human_is_one_word_away(caller, heard):
+@given(callers, st.lists(talkative | events, max_size=12), errands)
+def test_a_human_is_one_word_away(caller, heard, errand):
     request = Heard(Meaning(Kind.ACT, Act.OPERATOR, confidence=0.9), NOW + timedelta(seconds=1))
-    for _, before, _ in play(caller, heard):
+    for _, before, _ in play(caller, heard, errand=errand):
         if not before.over:
             last = advance(before, request).actions[-1]
             assert isinstance(last, ToOperator | ToEmergency)

@@ -18,6 +18,7 @@ import itertools
 import random
 import re
 import struct
+from collections import deque
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import HeaderParser
@@ -27,7 +28,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.sound import alaw_decode
+from audio.sound import alaw_decode, alaw_encode
 from ivr.config import Settings
 
 ANSWER_S = 30.0
@@ -67,10 +68,11 @@ class Packet:
 
 
 class Media(asyncio.DatagramProtocol):
-    """The sound of one call: silence out, and what comes in is kept."""
+    """The sound of one call: what is played goes out, and what comes in is kept."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
+        self._playing: deque[bytes] = deque()
         self._sequence = itertools.count(random.randrange(1000))
         self._timestamp = 0
         self._source = random.getrandbits(32)
@@ -86,7 +88,7 @@ class Media(asyncio.DatagramProtocol):
 
     def start(self, far: tuple[str, int]) -> None:
         self._far = far
-        self._sending = asyncio.create_task(self._send_silence(), name="phone's sound")
+        self._sending = asyncio.create_task(self._send(), name="phone's sound")
 
     async def close(self) -> None:
         self._sending.cancel()
@@ -117,11 +119,25 @@ class Media(asyncio.DatagramProtocol):
         )
         self._transport.sendto(head + payload, self._far)
 
-    async def _send_silence(self) -> None:
+    def play(self, samples: NDArray[np.int16]) -> None:
+        """Shape (n,), 8000 Hz; after what is playing already."""
+        encoded = alaw_encode(samples).tobytes()
+        frames = (encoded[start : start + FRAME] for start in range(0, len(encoded), FRAME))
+        self._playing.extend(frame.ljust(FRAME, ALAW_SILENCE[:1]) for frame in frames)
+
+    @property
+    def playing(self) -> bool:
+        return bool(self._playing)
+
+    async def _send(self) -> None:
+        """A frame every 20 ms; what a busy machine has delayed is made up for."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
-            self._packet(ALAW, ALAW_SILENCE)
+            self._packet(ALAW, self._playing.popleft() if self._playing else ALAW_SILENCE)
             self._timestamp += FRAME
-            await asyncio.sleep(FRAME / 8000)
+            due += FRAME / 8000
+            await asyncio.sleep(max(0.0, due - loop.time()))
 
 
 @dataclass(slots=True)
@@ -166,13 +182,18 @@ class Ring:
         async with asyncio.timeout(ANSWER_S):
             await self.acknowledged.wait()
 
-    def reject(self) -> None:
-        self.phone.respond(self, 486, "Busy Here")
+    def reject(self, status: int = 486, reason: str = "Busy Here") -> None:
+        self.phone.respond(self, status, reason)
         self.over.set()
 
     def press(self, key: str) -> None:
         assert self.media is not None
         self.media.press(key)
+
+    def says(self, samples: NDArray[np.int16]) -> None:
+        """See Media.play."""
+        assert self.media is not None
+        self.media.play(samples)
 
     def heard(self) -> NDArray[np.int16]:
         """What came so far, shape (n,), 8000 Hz."""
