@@ -19,6 +19,7 @@ from store.models import (
     FollowUpEnd,
     FollowUpState,
     Purpose,
+    Rating,
     WorkOrder,
 )
 
@@ -39,6 +40,8 @@ class ListedFollowUp:
     tries: int
     closed_at: datetime | None
     end: FollowUpEnd | None
+    score: int | None
+    """The order's rating, if it has one."""
     detail: str
     """How the last attempt ended."""
 
@@ -87,8 +90,10 @@ def _rows() -> Select[*tuple[Any, ...]]:
             col(FollowUp.tries),
             col(FollowUp.closed_at),
             col(FollowUp.end),
+            col(Rating.score),
             col(FollowUp.detail),
         )
         .outerjoin(WorkOrder, col(WorkOrder.id) == col(FollowUp.order_id))
+        .outerjoin(Rating, col(Rating.order_id) == col(FollowUp.order_id))
         .outerjoin(Elder, col(Elder.id) == col(FollowUp.elder_id))
     )

@@ -12,6 +12,7 @@ from ivr.console.duty import REASONS
 from ivr.console.reports import CELLS
 from ivr.console.screens import TEMPLATES
 from ivr.console.texts import LANGUAGES, TextError, load_texts
+from ivr.outreach.next_step import Miss
 from ivr.understanding.dialects import dialect_names
 from store.audit import Action
 from store.models import (
@@ -46,6 +47,7 @@ CODES = {
     "follow_up.purpose": Purpose,
     "follow_up.state": FollowUpState,
     "follow_up.end": FollowUpEnd,
+    "follow_up.detail": Miss,
     "sms.purpose": SmsPurpose,
     "sms.state": SmsState,
     "sms.kind": SmsKind,
