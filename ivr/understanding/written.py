@@ -27,6 +27,8 @@ BAD, GOOD = 2, 4
 """Up to the one it is a bad rating, from the other a good one."""
 
 _CLAUSES = re.compile(r"[\s,，.。!！;；、~…:：()（）\"'“”‘’\-—_/\\]+")
+_SIGNS = re.compile(r"[\u2600-\u27bf\u2b50\U0001f000-\U0001faff]+")
+"""Emoji, which stand for themselves beside words."""
 _PARTICLES = "吧啊呀呢哦噢嘛哈喽哒啦了"
 _ASKS = re.compile(r"[?？]|[吗么]$|满不满意|好不好|几分")
 _SCORED = re.compile(r"(?<!\d)([1-5])(?:分|星|颗星)")
@@ -99,7 +101,7 @@ class Written:
         even = plain(text)
         if any(phrase in even for phrase in self.help):
             return Reply(said=text.strip(), help=True)
-        clauses = [clause for clause in _CLAUSES.split(even) if clause]
+        clauses = [clause for clause in _CLAUSES.split(_SIGNS.sub(r" \g<0> ", even)) if clause]
         known = [self._whole(clause) for clause in clauses]
         whole = self._whole("".join(clauses))
         wish = next((code for code in (whole, *known) if code in (STOP, START)), "")
