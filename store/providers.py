@@ -131,6 +131,15 @@ def add_worker(store: Store, provider_id: int, name: str, phone: str) -> Worker:
         return worker
 
 
+def workers_of(store: Store, provider_id: int | None) -> list[Worker]:
+    """Who may be sent, by name. Raises StoreError."""
+    if provider_id is None:
+        return []
+    rows = select(Worker).where(Worker.provider_id == provider_id, col(Worker.active))
+    with store.read() as session:
+        return list(session.exec(rows.order_by(col(Worker.name))))
+
+
 def dismiss_worker(store: Store, provider_id: int, worker_id: int) -> None:
     """Is sent to nobody any more; what they have done stays. Raises StoreError."""
     with store.write() as session:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,13 +25,15 @@ from ivr.console.pages import (
     render,
     text_of,
 )
+from ivr.orders import dispatching, wording
 from ivr.recordings import kept_recording
-from store import calls, corrections, elders, order_life, orders
+from store import calls, corrections, elders, order_life, order_steps, orders, providers
 from store.audit import Action
 from store.models import (
     UNFINISHED,
     Call,
     Next,
+    OrderEvent,
     OrderStatus,
     Outcome,
     SupportClass,
@@ -41,6 +44,13 @@ from store.order_steps import By, Impossible
 from store.orders import Content, Stale
 
 LISTED = 100
+PROPOSED = 4
+"""Providers that are shown with how far they are and how busy; the others are in a list."""
+TOLD: Mapping[str, Callable[..., WorkOrder]] = {
+    OrderEvent.ACCEPTED: order_life.accept,
+    OrderEvent.DECLINED: order_life.decline,
+    OrderEvent.IN_SERVICE: order_life.begin,
+}
 CHANGED_MIND = "none"
 """In the place of a turn: nothing was misheard, the caller wants something else now."""
 
@@ -54,10 +64,10 @@ async def listed(request: web.Request) -> web.StreamResponse:
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    return await _order_page(request, number_of(request.match_info["id"]))
+    return await order_page(request, number_of(request.match_info["id"]))
 
 
-async def _order_page(request: web.Request, id: int, *, stale: bool = False) -> web.Response:
+async def order_page(request: web.Request, id: int, *, stale: bool = False) -> web.Response:
     opened = await in_store(request, orders.open_order, id)
     if opened is None:
         raise web.HTTPNotFound
@@ -66,11 +76,17 @@ async def _order_page(request: web.Request, id: int, *, stale: bool = False) -> 
     turns = await in_store(request, calls.turns_of, order.call_id) if order.call_id else []
     heard = [turn for turn in turns if turn.kind == "heard" and turn.heard]
     steps = [(step, _detail(step.event.detail)) for step in opened.steps]
+    to_dispatch = order_steps.allowed(order, OrderEvent.DISPATCHED)
+    zone = request.app[SETTINGS].zone
+    ranked = await in_store(request, dispatching.proposals, order, zone) if to_dispatch else ()
+    everybody = await in_store(request, providers.listed) if to_dispatch else []
     return render(
         request, "order.html", status=409 if stale else 200, stale=stale, opened=opened,
         order=order, open=order.status in UNFINISHED, steps=list(reversed(steps)), heard=heard,
         catalog=request.app[CATALOG], source=source_turn(heard, order.code),
-        changed_mind=CHANGED_MIND,
+        changed_mind=CHANGED_MIND, may=partial(order_steps.allowed, order), proposals=ranked,
+        proposed=PROPOSED, everybody=[one.provider for one in everybody if one.provider.active],
+        workers=await in_store(request, providers.workers_of, order.provider_id),
     )  # fmt: skip
 
 
@@ -98,12 +114,24 @@ async def correct(request: web.Request) -> web.StreamResponse:
     content = await content_of(request, fields, order.elder_id)
     turn = text_of(fields, "turn")
     misheard = content.code != order.code and turn not in ("", CHANGED_MIND)
+    meant = order.model_copy(
+        update={
+            "code": content.code,
+            "address": content.address,
+            "pay_fen": content.pay_fen,
+            "scheduled_for": content.scheduled_for,
+        }
+    )
+    message = wording.changed_order(
+        meant, opened.elder_name, request.app[CATALOG], request.app[SETTINGS].zone
+    )
     try:
         changed = await in_store(
-            request, orders.correct, id, content, viewer.id, now, number_of(text_of(fields, "seen"))
-        )
+            request, orders.correct, id, content, viewer.id, now,
+            number_of(text_of(fields, "seen")), message,
+        )  # fmt: skip
     except Stale:
-        return await _order_page(request, id, stale=True)
+        return await order_page(request, id, stale=True)
     if misheard:
         await in_store(
             request, corrections.file_by_operator, order.call_id, number_of(turn), content.code,
@@ -119,7 +147,7 @@ async def take(request: web.Request) -> web.StreamResponse:
     try:
         await in_store(request, orders.take, id, request[VIEWER].id, now, seen)
     except Stale:
-        return await _order_page(request, id, stale=True)
+        return await order_page(request, id, stale=True)
     await audit(request, Action.CHANGE, "work_order", id, "taken")
     raise web.HTTPSeeOther(f"/orders/{id}")
 
@@ -133,14 +161,57 @@ async def close(request: web.Request) -> web.StreamResponse:
     if status == OrderStatus.CANCELLED and not why:
         raise web.HTTPBadRequest
     by, now = By(operator_id=request[VIEWER].id), datetime.now(UTC)
+    opened = await in_store(request, orders.open_order, id)
+    if opened is None:
+        raise web.HTTPNotFound
+    more: dict[str, Any] = {"seen": number_of(text_of(fields, "seen")), "detail": why}
+    if status == OrderStatus.CANCELLED:
+        more["message"] = wording.cancelled_order(opened.order)
     step = order_life.complete if status == OrderStatus.COMPLETED else order_life.cancel
     try:
-        await in_store(
-            request, step, id, by, now, seen=number_of(text_of(fields, "seen")), detail=why
-        )
+        await in_store(request, step, id, by, now, **more)
     except (Stale, Impossible):
-        return await _order_page(request, id, stale=True)
+        return await order_page(request, id, stale=True)
     await audit(request, Action.CHANGE, "work_order", id, status)
+    raise web.HTTPSeeOther(f"/orders/{id}")
+
+
+async def dispatch(request: web.Request) -> web.StreamResponse:
+    """A provider is to do it: one that was proposed, or another that the operator knows better."""
+    id, fields = number_of(request.match_info["id"]), await request.post()
+    chosen = text_of(fields, "other") or text_of(fields, "provider")
+    opened = await in_store(request, orders.open_order, id)
+    found = await in_store(request, providers.find_listed, number_of(chosen)) if chosen else None
+    if opened is None or found is None:
+        raise web.HTTPBadRequest
+    if opened.seen != number_of(text_of(fields, "seen")):
+        return await order_page(request, id, stale=True)
+    try:
+        await in_store(
+            request, dispatching.dispatch, opened, found.provider, By(request[VIEWER].id),
+            datetime.now(UTC), request.app[CATALOG], request.app[SETTINGS].zone,
+        )  # fmt: skip
+    except (Stale, Impossible):
+        return await order_page(request, id, stale=True)
+    await audit(request, Action.CHANGE, "work_order", id, f"dispatched to {found.provider.name}")
+    raise web.HTTPSeeOther(f"/orders/{id}")
+
+
+async def told(request: web.Request) -> web.StreamResponse:
+    """What the provider has told an operator: it accepts, it declines, somebody is there."""
+    id, fields = number_of(request.match_info["id"]), await request.post()
+    step, why, worker = (text_of(fields, name) for name in ("step", "why", "worker"))
+    take = TOLD.get(step)
+    if take is None or (step == OrderEvent.DECLINED and not why):
+        raise web.HTTPBadRequest
+    more: dict[str, Any] = {"seen": number_of(text_of(fields, "seen")), "detail": why}
+    if worker and step != OrderEvent.DECLINED:
+        more["worker_id"] = number_of(worker)
+    try:
+        await in_store(request, take, id, By(request[VIEWER].id), datetime.now(UTC), **more)
+    except (Stale, Impossible):
+        return await order_page(request, id, stale=True)
+    await audit(request, Action.CHANGE, "work_order", id, step)
     raise web.HTTPSeeOther(f"/orders/{id}")
 
 
@@ -277,6 +348,8 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/orders/{id}", show),
     Page("POST", "/orders/{id}", correct),
     Page("POST", "/orders/{id}/take", take),
+    Page("POST", "/orders/{id}/dispatch", dispatch),
+    Page("POST", "/orders/{id}/told", told),
     Page("POST", "/orders/{id}/close", close),
     Page("GET", "/orders/{id}/note.wav", note),
 )

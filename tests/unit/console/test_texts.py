@@ -12,6 +12,7 @@ from ivr.console.duty import REASONS
 from ivr.console.reports import CELLS
 from ivr.console.screens import TEMPLATES
 from ivr.console.texts import LANGUAGES, TextError, load_texts
+from ivr.orders.dispatcher import Unfit
 from ivr.outreach.next_step import Miss
 from ivr.understanding.dialects import dialect_names
 from store.audit import Action
@@ -41,6 +42,7 @@ CODES = {
     "callback.wants": Wants,
     "order.status": OrderStatus,
     "order.event": OrderEvent,
+    "dispatch.unfit": Unfit,
     "support": SupportClass,
     "audit.action": Action,
     "callback.state": CallbackState,
