@@ -14,7 +14,7 @@ from datetime import datetime, time
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import or_
+from sqlalchemy import exists, or_
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -36,7 +36,9 @@ from store.models import (
     OrderStatus,
     Purpose,
     Rating,
+    SmsOut,
     SmsPurpose,
+    SmsState,
     WorkOrder,
 )
 from store.order_steps import By, step
@@ -394,11 +396,17 @@ def due(store: Store, at: datetime, limit: int) -> list[Due]:
 
 
 def unanswered(session: Session, at: datetime, limit: int) -> list[FollowUp]:
-    """Those asked by SMS whose answer is not waited for any longer."""
+    """Those asked by SMS whose answer is not waited for any longer, or who did not get it."""
+    undelivered = exists().where(
+        col(SmsOut.follow_up_id) == col(FollowUp.id), col(SmsOut.state) == SmsState.FAILED
+    )
     return list(
         session.exec(
             select(FollowUp)
-            .where(FollowUp.state == FollowUpState.MESSAGED, FollowUp.due_at <= at)
+            .where(
+                FollowUp.state == FollowUpState.MESSAGED,
+                or_(col(FollowUp.due_at) <= at, undelivered),
+            )
             .order_by(col(FollowUp.due_at), col(FollowUp.id))
             .limit(limit)
             .with_for_update()

@@ -27,6 +27,7 @@ from store.models import (
     Purpose,
     Rating,
     SmsOut,
+    SmsState,
     WorkOrder,
 )
 
@@ -167,6 +168,15 @@ def test_one_who_is_never_reached_gets_one_message(store: Store, order: WorkOrde
         follow_ups.settle(session, late.id, FollowUpEnd.NO_ANSWER, at(99))
     assert only(store).state is FollowUpState.GIVEN_UP
     assert stands(store, order) is OrderStatus.CLOSED
+
+
+def test_who_could_not_get_the_message_is_not_waited_for(store: Store, order: WorkOrder) -> None:
+    miss(store, claim(store), Message(PHONE, "满意吗？", at(99)))
+    with store.write() as session:
+        message = session.exec(select(SmsOut)).one()
+        message.state = SmsState.FAILED
+    with store.write() as session:
+        assert [row.order_id for row in follow_ups.unanswered(session, at(2), 10)] == [order.id]
 
 
 def test_a_good_rating_closes_the_order(store: Store, order: WorkOrder) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ivr.config import ROOT
 from ivr.understanding.grammar import GrammarError
@@ -42,6 +44,17 @@ def test_message_is_read_as_it_was_meant(written: Written, text: str, reply: Rep
 def test_whatever_is_written_is_read(written: Written) -> None:
     for text in ("\x00\x01", "1" * 5000, "不" * 2000, "🧓🏽‍🦽", "'; DROP TABLE sms_in; --"):
         assert written.read(text).wish == ""
+
+
+@settings(deadline=None)
+@given(
+    st.text(max_size=80)
+    | st.text(alphabet="不很太满意好差一二三四五12345分。，没吗👍", max_size=40)
+)
+def test_whatever_is_written_gives_a_score_or_none(written: Written, text: str) -> None:
+    reply = written.read(text)
+    assert reply.score in (None, 1, 2, 3, 4, 5)
+    assert reply.score is None or not reply.unclear
 
 
 def test_unknown_entry_is_named(tmp_path: Path) -> None:
