@@ -13,6 +13,7 @@ from ivr.config import ConfigError
 COMMANDS = (
     "api_key",
     "asterisk",
+    "bench",
     "call",
     "callbacks",
     "calls",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -55,6 +55,8 @@ FAREWELL_S = 3.0
 """After the last step: silence after which the caller hangs up."""
 SPEECH_RANGE_DB = 30.0
 """What is further below the loudest part of a piece is not speech any more."""
+LATE_S = 0.04
+"""A frame that comes so much later than its turn leaves a gap that can be heard."""
 KEY_MS = 160
 KEY_GAP_S = 0.3
 
@@ -105,6 +107,8 @@ class CallReport:
     """What the caller received, on the same clock."""
     late_frames: int
     """Frames of the caller's own that this process sent too late."""
+    late_heard: int = 0
+    """Frames that arrived more than LATE_S after their turn."""
 
     def utterance(self, index: int) -> NDArray[np.int16]:
         """The sound of one thing the system said."""
@@ -156,7 +160,7 @@ class Simulator:
 
     async def call(
         self,
-        script: Sequence[Step],
+        script: Sequence[Step] | AsyncIterable[Step],
         number: str = DEFAULT_NUMBER,
         *,
         call_id: UUID | None = None,
@@ -166,6 +170,8 @@ class Simulator:
     ) -> CallReport:
         """Dials, carries the script out, hangs up.
 
+        A script whose steps depend on what is heard is an AsyncIterable; it is asked for the next
+        step as soon as one is done.
         `call_id` names the call for the agent and the store; a new one is made without it.
         The caller hangs up before the script's end when `leave` is set.
         Raises SimulatorError when nobody answered, ValueError on a number that is not one.
@@ -199,6 +205,7 @@ class Simulator:
             spoken=caller.spoken.samples(),
             heard=caller.heard.samples(),
             late_frames=caller.playout.late_frames,
+            late_heard=caller.late_heard,
         )
 
     async def _arrived(self, line: Line) -> None:
@@ -259,6 +266,15 @@ def _channel(call_id: UUID) -> str:
     return f"sim-{call_id}"
 
 
+async def _each(script: Sequence[Step] | AsyncIterable[Step]) -> AsyncIterator[Step]:
+    if isinstance(script, AsyncIterable):
+        async for step in script:
+            yield step
+    else:
+        for step in script:
+            yield step
+
+
 class _Caller:
     """One call's ear, mouth and script. All times are seconds since it was answered."""
 
@@ -279,6 +295,9 @@ class _Caller:
         self._steps: list[Exchange] = []
         self._since_s = 0.0
         """When the caller last said something: what the system says from then on is new."""
+        self.late_heard = 0
+        self._arrived_s: float | None = None
+        """When the last frame came."""
         self._sent_s: list[float] = []
         """When each frame of what is being said was sent."""
         self._ticked = asyncio.Event()
@@ -286,7 +305,9 @@ class _Caller:
         self._began = self._loop.time()
         self.playout = Playout(self._send, lead_s=0.0)
 
-    async def carry_out(self, script: Sequence[Step], leave: asyncio.Event) -> str:
+    async def carry_out(
+        self, script: Sequence[Step] | AsyncIterable[Step], leave: asyncio.Event
+    ) -> str:
         """Returns who hung up."""
         listening = asyncio.create_task(self._listen(), name="caller listens")
         acting = asyncio.create_task(self._act(script), name="caller acts")
@@ -321,12 +342,15 @@ class _Caller:
         async for frame in self._line:
             if isinstance(frame, Audio):
                 now_s = self._now_s()
+                if self._arrived_s is not None:
+                    self.late_heard += now_s - self._arrived_s > FRAME_S + LATE_S
+                self._arrived_s = now_s
                 self.heard.add(frame.data, now_s)
                 self.ear.hear(np.frombuffer(frame.data, "<i2"), now_s)
                 self._ticked.set()
 
-    async def _act(self, script: Sequence[Step]) -> None:
-        for step in script:
+    async def _act(self, script: Sequence[Step] | AsyncIterable[Step]) -> None:
+        async for step in _each(script):
             if isinstance(step, Leave):
                 if step.into_ms is not None:
                     await self._turn(step.into_ms)

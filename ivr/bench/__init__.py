@@ -1,0 +1,1 @@
+"""A load of real calls: simulated people telephone this site, and it is measured what they get."""
