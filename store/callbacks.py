@@ -283,6 +283,22 @@ def close_served(store: Store, at: datetime) -> list[Callback]:
         return rows
 
 
+def call_by_hand(
+    store: Store, id: int, extension: str, at: datetime, detail: str
+) -> Callback | None:
+    """An operator wants to call them now, whatever the hour and whoever else waits.
+
+    None as in `close_by_hand`. Raises StoreError.
+    """
+    with store.write() as session:
+        row = session.get(Callback, id, with_for_update=True)
+        if row is None or row.state not in TO_BE_DIALLED or not extension:
+            return None
+        row.by_hand, row.due_at = extension, at
+        _event(session, row, CallbackEventKind.CHANGED, at, detail)
+        return row
+
+
 def close_by_hand(
     store: Store, id: int, state: CallbackState, at: datetime, detail: str
 ) -> Callback | None:
@@ -438,7 +454,7 @@ def _of_attempt(
 
 def _put_back(row: Callback, state: CallbackState, due_at: datetime, detail: str) -> None:
     row.state, row.due_at, row.detail = state, due_at, detail
-    row.claimed_by, row.claimed_at = "", None
+    row.claimed_by, row.claimed_at, row.by_hand = "", None, ""
 
 
 def _close(

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from store.database import Store
-from store.models import Alarm, Call, Operator, OperatorCall, QueueVisit
+from store.models import Alarm, Call, Callback, Operator, OperatorCall, QueueVisit
 
 
 class Place(StrEnum):
@@ -50,6 +50,9 @@ def arrived(store: Store, call_id: UUID) -> Arrived | None:
             return Arrived(call.phone, call.started_at)
         if (visit := _visit(session, call_id)) is not None:
             return Arrived(visit.phone, visit.joined_at)
+        called = select(Callback).where(Callback.attempt_id == call_id)
+        if (owed := session.exec(called).first()) is not None:  # an operator calls by hand
+            return Arrived(owed.phone, owed.claimed_at or owed.asked_at)
         alarm = session.exec(select(Alarm).where(Alarm.call_id == call_id)).one_or_none()
         return Arrived(alarm.phone, alarm.raised_at) if alarm else None
 

@@ -7,11 +7,21 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from ivr.console.live import Fragment, Topic, shown
-from ivr.console.pages import VIEWER, Page, Viewer, audit, in_store, number_of, render, text_of
+from ivr.console.pages import (
+    SETTINGS,
+    VIEWER,
+    Page,
+    Viewer,
+    audit,
+    in_store,
+    number_of,
+    render,
+    text_of,
+)
 from store import board
 from store.audit import Action
 from store.board import Owed
-from store.callbacks import close_by_hand, newest_callbacks
+from store.callbacks import call_by_hand, close_by_hand, newest_callbacks
 from store.database import Store
 from store.models import CallbackState
 
@@ -23,6 +33,19 @@ async def show(request: web.Request) -> web.StreamResponse:
     await audit(request, Action.LOOK, "callback", "")
     over = await in_store(request, newest_callbacks, RECENT, CLOSED)
     return render(request, "callbacks.html", listed=await shown(request, "callbacks"), over=over)
+
+
+async def call(request: web.Request) -> web.StreamResponse:
+    """The operator's own telephone rings, and then theirs."""
+    id, viewer = number_of(request.match_info["id"]), request[VIEWER]
+    extension, now = viewer.operator.extension, datetime.now(UTC)
+    detail = f"{viewer.operator.display_name} calls"
+    if not request.app[SETTINGS].outbound.gateway:
+        raise web.HTTPConflict
+    if not await in_store(request, call_by_hand, id, extension, now, detail):
+        raise web.HTTPConflict  # it is on the line at this moment, or over
+    await audit(request, Action.CHANGE, "callback", id, "called by hand")
+    raise web.HTTPSeeOther("/callbacks")
 
 
 async def close(request: web.Request) -> web.StreamResponse:
@@ -48,6 +71,7 @@ def _show(fragment: Fragment, viewer: Viewer, owed: tuple[Owed, ...]) -> str:
 
 PAGES: tuple[Page, ...] = (
     Page("GET", "/callbacks", show),
+    Page("POST", "/callbacks/{id}/call", call),
     Page("POST", "/callbacks/{id}/close", close),
 )
 TOPICS: tuple[Topic, ...] = (Topic("callbacks", _owed, _show),)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NoReturn
 from uuid import UUID
@@ -114,6 +115,9 @@ class Dialler:
         due = []
         for row in await asyncio.to_thread(callbacks.due, self._store, now):
             assert row.id is not None
+            if row.by_hand:  # a person has decided so
+                due.append(row)
+                continue
             at = next_time(now, row.asked_at, self._settings.zone, self._settings.callback)
             if at > now:
                 await asyncio.to_thread(callbacks.put_off, self._store, row.id, at)
@@ -133,7 +137,9 @@ class Dialler:
             for visit in await asyncio.to_thread(queue_visits.waiting, self._store)
             if visit.call_id is None or visit.call_id not in called
         ]
-        chosen = to_dial(due, waiting, room)
+        by_hand = [row for row in due if row.by_hand][: max(0, room.calls)]
+        rest = replace(room, calls=room.calls - len(by_hand))
+        chosen = by_hand + to_dial([row for row in due if not row.by_hand], waiting, rest)
         for row in chosen:
             assert row.id is not None
             claimed = await asyncio.to_thread(
@@ -149,14 +155,16 @@ class Dialler:
                 await self._originate(
                     claimed.attempt_id,
                     claimed.phone,
-                    "called-back",
+                    "by-hand" if claimed.by_hand else "called-back",
                     self._settings.callback.ring_s,
                     {
                         "__QUEUE_PRIO": str(claimed.priority),
                         "CALLED_BACK": "1",
                         "WANTS": claimed.wants,
                         "PLACED": f"{claimed.queued_at.timestamp():.0f}",
+                        "SHOWN": self._settings.outbound.caller_id,
                     },
+                    by_hand=claimed.by_hand,
                 )
         return chosen
 
@@ -210,20 +218,24 @@ class Dialler:
         context: str,
         ring_s: float,
         variables: Mapping[str, str],
+        by_hand: str = "",
     ) -> None:
-        """Asks Asterisk to dial; what comes of it is found out later, also if this fails."""
+        """Asks Asterisk to dial; what comes of it is found out later, also if this fails.
+
+        by_hand: extension of the operator who is rung first, and sees who is called.
+        """
         self._attempts.begun(attempt)
         try:
             await self._ami.action(
                 "Originate",
-                Channel=f"Local/{phone}@outbound/n",
+                Channel=f"PJSIP/{by_hand}" if by_hand else f"Local/{phone}@outbound/n",
                 ChannelId=str(attempt),
                 OtherChannelId=f"{attempt}-2",
                 Context=context,
                 Exten="s",
                 Priority="1",
                 Timeout=f"{(ring_s + ANSWER_MARGIN_S) * 1000:.0f}",
-                CallerID=self._settings.outbound.caller_id,
+                CallerID=phone if by_hand else self._settings.outbound.caller_id,
                 Async="true",
                 variables={
                     "__CALL_UUID": str(attempt),

@@ -337,6 +337,22 @@ def _weighed(spotter: Spotter, ranking: _Ranking, place: int) -> Weighed:
     )
 
 
+def _by_ear(spotter: Spotter, shares: Scores, heard: int, strict: float) -> list[Candidate]:
+    """The acts or ratings by how well they fit the sounds, best first; see Matcher.answer.
+
+    shares: of each entry's weight that was heard, in `heard` syllables.
+    """
+    left = np.maximum(heard - spotter.lengths, 0)
+    values = (shares - strict * left / spotter.lengths).astype(np.float32)
+    _, best = spotter.pool(values)
+    found = [
+        Candidate(entry.label, min(1.0, float(values[n])), entry.text, entry.dialect)
+        for n in best
+        for entry in [spotter.entries[n]]
+    ]
+    return sorted(found, key=lambda candidate: -candidate.confidence)
+
+
 def _clearest(by_ear: Sequence[Candidate]) -> Candidate | None:
     """The first of some answers, best first, if its share in the sounds tells it by itself."""
     first, second, *_ = by_ear
@@ -658,20 +674,6 @@ class Matcher:
                     found[entry.label] = Candidate(entry.label, share, entry.text, entry.dialect)
         return max(found.values(), key=lambda c: c.confidence, default=_NONE)
 
-    def by_ear(self, sounding: Sounding, topic: Topic, strict: float) -> list[Candidate]:
-        """The acts or ratings by how well they fit the sounds, best first; see `answer`."""
-        spotter = self._answers(topic)
-        shares = spotter.shares(sounding.alike)
-        left = np.maximum(len(sounding.syllables) - spotter.lengths, 0)
-        values = (shares - strict * left / spotter.lengths).astype(np.float32)
-        _, best = spotter.pool(values)
-        found = [
-            Candidate(entry.label, min(1.0, float(values[n])), entry.text, entry.dialect)
-            for n in best
-            for entry in [spotter.entries[n]]
-        ]
-        return sorted(found, key=lambda candidate: -candidate.confidence)
-
     def heard_answer(
         self,
         heard: Sequence[Heard],
@@ -687,8 +689,10 @@ class Matcher:
         told = self.answer(heard, topic, strict, timed)
         if sounding is None:
             return told
-        by_ear = self.by_ear(sounding, topic, strict)
-        beyond = self._beyond(topic, sounding)
+        spotter = self._answers(topic)
+        shares, standing_out = spotter.shares_and_beyond_chance(sounding.alike)
+        by_ear = _by_ear(spotter, shares, len(sounding.syllables), strict)
+        beyond = dict(zip(spotter.labels, spotter.pool(standing_out)[0].tolist(), strict=True))
         first, second = sorted(beyond, key=lambda code: -beyond[code])[:2]
         fitting = told if told.confidence >= ACT_HEARD else _clearest(by_ear)
         if fitting and not _contradicted(fitting, by_ear, beyond):

@@ -307,13 +307,17 @@ class Spotter:
         (scores,) = self._scores([likeness], [np.setdiff1d(rivals, foremost)])
         return float(max(furthest, ((scores - mean) / deviation).max()))
 
-    def shares(self, likeness: Scores) -> Scores:
-        """The share of each entry's weight that was heard, shape (entries,); negative if nothing.
-
-        `likeness` is that of all units to each syllable heard, shape (syllables, units).
-        """
+    def shares_and_beyond_chance(self, likeness: Scores) -> tuple[Scores, Scores]:
+        """The share of each entry's weight that was heard, shape (entries,), negative if nothing;
+        and `beyond_chance`, without aligning anything twice."""
+        mean, deviation = by_chance(self.total, self.lengths, len(likeness))
+        (bound,) = self._bounds([likeness])
+        promising = _highest((bound - mean) / deviation)
         (scores,) = self._scores([likeness], [np.arange(len(self.entries))])
-        return np.asarray(scores / self.total, np.float32)
+        looked_at: Scores = -self.total * SKIPPED
+        looked_at[promising] = scores[promising]
+        beyond: Scores = (looked_at - mean) / deviation
+        return np.asarray(scores / self.total, np.float32), beyond
 
     def _bounds(self, likeness: Sequence[Scores]) -> Scores:
         """What no entry's score can exceed: every syllable matched by the likest that was heard.

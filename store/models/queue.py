@@ -159,6 +159,8 @@ class Callback(SQLModel, table=True):
     """The process that is dialling."""
     claimed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """When that process last said so."""
+    by_hand: str = ""
+    """Extension of the operator who wants to call them now; their telephone is rung first."""
     attempt_id: uuid.UUID | None = None
     """The call that the last attempt made, also the name of its channel: whether it was placed can
     be asked of Asterisk after a crash."""

@@ -375,6 +375,37 @@ async def test_next_one_is_not_called_before_the_operator_is_free_again(
     assert (await world.elder.rings(CALL_S)).called == PREFIX + second
 
 
+async def test_operator_who_calls_back_by_hand_is_rung_first_and_then_the_elder(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    elder, now = world.number(), datetime.now(UTC)
+    tomorrow = now + timedelta(days=1)
+    owed = callbacks.ask(
+        world.store, elder, cause=Cause.ASKED, wants=Wants.AGENT, at=now, due_at=tomorrow
+    )
+    assert owed is not None and owed.id is not None
+    assert await world.operator.register() == 200
+    for answers in (False, True):
+        at = datetime.now(UTC)
+        assert callbacks.call_by_hand(world.store, owed.id, "operator", at, "wang calls")
+        at_desk = await world.operator.rings(CALL_S)
+        assert at_desk.caller == elder
+        assert world.elder.silent, "the operator comes first"
+        await at_desk.answer()
+        at_home = await world.elder.rings(CALL_S)
+        assert at_home.called == PREFIX + elder
+        if not answers:
+            at_home.reject()
+            await world.until(lambda: world.state() is CallbackState.NO_ANSWER)
+            assert world.rows()[0].by_hand == "", "it is nobody's any more"
+            callbacks.put_off(world.store, owed.id, tomorrow)
+            await at_desk.over.wait()
+    await at_home.answer()
+    await world.until(lambda: world.state() is CallbackState.REACHED)
+    await at_desk.hang_up()
+    await world.until(lambda: world.state() is CallbackState.DONE)
+
+
 async def test_try_that_the_gateway_did_not_make_does_not_count(
     world: World, outreach: subprocess.Popen[bytes]
 ) -> None:

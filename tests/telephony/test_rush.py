@@ -68,8 +68,8 @@ async def keep_call_records(site: Site) -> None:
     )
     async with site.ami() as ami:
         await ami.wait_connected(RUSH_S)
-        for command in ("module reload cdr", "module load cdr_csv.so"):
-            await ami.action("Command", Command=command)
+        await ami.action("Command", Command="module reload cdr")
+        await ami.action("ModuleLoad", Module="cdr_csv.so", LoadType="load")
         answer = await ami.action("Command", Command="cdr show status")
         assert "cdr_csv" in str(answer["Output"]), answer
 

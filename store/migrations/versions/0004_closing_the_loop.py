@@ -310,6 +310,9 @@ def upgrade() -> None:
         )
         table.create_foreign_key("fk_work_order_worker_id", "worker", ["worker_id"], ["id"])
 
+    with op.batch_alter_table("callback") as table:
+        table.add_column(sa.Column("by_hand", sa.String(), nullable=False, server_default=""))
+
     with op.batch_alter_table("work_order_event") as table:
         table.add_column(sa.Column("provider_id", sa.Integer()))
         table.create_foreign_key(

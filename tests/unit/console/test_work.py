@@ -268,6 +268,27 @@ async def test_stranger_is_registered_from_the_card_of_their_number(
     ]
 
 
+async def test_operator_calls_somebody_back_by_hand_on_their_own_telephone(
+    browser: Browser, store: Store, settings: Settings, operator: Operator
+) -> None:
+    now = datetime.now(UTC)
+    owed = callbacks.ask(
+        store, NUMBER, cause=Cause.ASKED, wants=Wants.AGENT, at=now, due_at=now + timedelta(hours=9)
+    )
+    assert owed is not None
+    await browser.log_in("operator")
+    await browser.get("/callbacks")
+    path = f"/callbacks/{owed.id}/call"
+    assert (await browser.post(path)).status == 409, "no calls go out of this house"
+    settings.outbound.gateway = "127.0.0.1"
+    assert (await browser.post(path, token="forged")).status == 403
+    assert (await browser.post(path)).status == 303
+    [row] = callbacks.due(store, datetime.now(UTC))
+    assert row.by_hand == operator.extension
+    callbacks.claim(store, owed.id or 0, "outreach", datetime.now(UTC))
+    assert (await browser.post(path)).status == 409, "it is on the line already"
+
+
 async def test_callback_is_settled_with_a_word_on_how_but_not_while_it_is_dialled(
     browser: Browser, store: Store
 ) -> None:

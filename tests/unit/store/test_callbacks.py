@@ -322,3 +322,18 @@ def test_call_row_of_a_call_back_needs_no_agent(store: Store) -> None:
     attempt = claim(store)
     with store.read() as session:
         assert session.get(Call, attempt) is None
+
+
+def test_call_by_hand_is_due_at_once_and_goes_back_into_the_line_if_it_comes_to_nothing(
+    store: Store,
+) -> None:
+    row = ask(store)
+    assert row.id is not None
+    callbacks.put_off(store, row.id, at(600))
+    assert callbacks.call_by_hand(store, row.id, "op101", at(1), "wang calls") is not None
+    claimed = callbacks.claim(store, row.id, ME, at(1))
+    assert claimed is not None and claimed.by_hand == "op101"
+    assert claimed.attempt_id is not None
+    assert callbacks.call_by_hand(store, row.id, "op102", at(1), "li calls") is None
+    callbacks.release(store, claimed.attempt_id, at(2), "was not dialled", at(3))
+    assert (only(store).by_hand, only(store).state) == ("", CallbackState.WAITING)

@@ -131,3 +131,13 @@ def test_no_that_was_written_down_as_something_like_yes_is_no_yes(
 def test_person_is_reached_by_the_sounds_of_the_wish(says: Callable[..., Meaning]) -> None:
     meaning = says("拆允工", "转人工", "guanzhong", State.OPEN)
     assert (meaning.kind, meaning.code) == (Kind.ACT, "operator")
+
+
+def test_answers_are_aligned_once_with_the_same_result(matcher: Matcher) -> None:
+    for text in ("对的，没错", "不对，是后天", "我要理发", "很满意"):
+        spoken = [way[0][0] for way in matcher.grammar.dialects["suzhou"].pronunciation.read(text)]
+        sounding = matcher.sounding([Hypothesis("", 0.0, sounds_of(spoken))])
+        assert sounding is not None
+        for spotter in (matcher._acts, matcher._ratings):
+            _, beyond = spotter.shares_and_beyond_chance(sounding.alike)
+            assert np.array_equal(beyond, spotter.beyond_chance(sounding.alike))
