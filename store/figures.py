@@ -23,11 +23,11 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_
+from sqlalchemy import exists, or_
 from sqlmodel import Session, col, select
 
 from store.database import Store
-from store.models import Call, Callback, CallbackState, Outcome, QueueEnd, QueueVisit
+from store.models import Call, Callback, CallbackState, FollowUp, Outcome, QueueEnd, QueueVisit
 
 IN_TIME_S = 15.0
 HOURS = range(24)
@@ -195,6 +195,7 @@ def _rings(session: Session, begin: datetime, end: datetime) -> Iterable[Ring]:
         Call.started_at < end,
         col(Call.id).not_in(placed),
         col(Call.id).not_in(dialled),
+        ~exists().where(col(FollowUp.attempt_id) == col(Call.id)),
         or_(col(Call.outcome).is_(None), col(Call.outcome) != Outcome.FOLLOWED_UP),
     )
     operators = {
@@ -255,7 +256,11 @@ def _placed(session: Session, calls: list[UUID]) -> set[UUID]:
     """Those that the house made."""
     found: set[UUID] = set()
     for some in _some(calls):
-        for column in (col(Callback.reached_call_id), col(Callback.attempt_id)):
+        for column in (
+            col(Callback.reached_call_id),
+            col(Callback.attempt_id),
+            col(FollowUp.attempt_id),
+        ):
             found.update(filter(None, session.exec(select(column).where(column.in_(some)))))
     return found
 

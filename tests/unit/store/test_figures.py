@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from store import callbacks, calls
+from store import callbacks, calls, follow_ups
 from store.database import Store
 from store.figures import Facts, Figures, Ring, Wait, figures, report
-from store.models import Cause, Next, Outcome, QueueEnd, QueueVisit, Wants
+from store.models import Cause, Next, Outcome, Purpose, QueueEnd, QueueVisit, Wants
 
 SITE = ZoneInfo("Asia/Shanghai")
 DAY = date(2026, 11, 22)
@@ -115,6 +115,21 @@ def test_calls_that_the_house_makes_are_not_calls_to_it(store: Store) -> None:
     waits(store, "12:02:00", claimed.attempt_id, 3, QueueEnd.ANSWERED)
     whole = day(store)
     assert (whole.calls, whole.callbacks, whole.reached) == (0, 1, 1)
+
+
+def test_elder_whom_we_ask_for_a_rating_does_not_call_us_even_if_they_want_a_human(
+    store: Store,
+) -> None:
+    began = at("12:00:00")
+    with store.write() as session:
+        follow_ups.plan(session, "greeting:1:1", Purpose.GREETING, PHONE, at=began, due_at=began)
+        (claimed,) = follow_ups.claim(session, [1], "here", began)
+    assert claimed.attempt_id is not None
+    calls.begin_call(store, claimed.attempt_id, PHONE, after(began, 10))
+    calls.end_call(store, claimed.attempt_id, Outcome.OPERATOR, Next.OPERATOR, after(began, 40))
+    waits(store, "12:00:40", claimed.attempt_id, 5, QueueEnd.ANSWERED)
+    whole = day(store)
+    assert (whole.calls, whole.queued, whole.queue_answered) == (0, 1, 1)
 
 
 def test_who_was_served_before_the_call_back_needed_none(store: Store) -> None:
