@@ -15,7 +15,7 @@ import site_data
 from browser_fixtures import Console, Watcher, accessible, log_in, picture
 from playwright.async_api import Page, ViewportSize, expect
 
-from store import follow_ups, order_life, orders, switches
+from store import follow_ups, operators, order_life, orders, switches
 from store.database import Store
 from store.models import Channel, OrderStatus, Role, WorkOrder
 from store.order_steps import NOBODY
@@ -199,3 +199,18 @@ async def test_messages_are_read_and_a_failed_one_is_sent_again(
     await page.get_by_role("link", name="收到").click()
     await expect(page.get_by_role("row", name="五分！师傅人很好")).to_contain_text("5 分")
     await pictures(page, "sms-in")
+
+
+async def test_all_pages_have_room_in_english_for_who_may_see_everything(
+    console: Console, page: Page, watcher: Watcher
+) -> None:
+    admin = console.operator("qian", "Qian Xiaoming", Role.ADMIN)
+    operators.set_language(console.store, admin.id or 0, "en")
+    report_data.fill(console.store)
+    await log_in(page, console.url, "qian")
+    for path in ("board", "reports", "reports?by=month", "complaints", "followups", "sms?box=out"):
+        await page.goto(f"{console.url}/{path}")
+        await accessible(page)
+        await picture(page, f"english-{path.partition('?')[0]}")
+        me = page.locator("details.me summary")
+        await expect(me).to_be_in_viewport(ratio=1)
