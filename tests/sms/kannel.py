@@ -115,6 +115,13 @@ http-queue-delay = 1
         with urllib.request.urlopen(url, timeout=10) as answer:
             return str(answer.read().decode("utf-8", "replace"))
 
+    def freeze(self) -> None:
+        """smsbox takes what it is asked for and has no answer to give until `thaw`."""
+        self._boxes[0].send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._boxes[0].send_signal(signal.SIGCONT)
+
     def asked_to_send(self, prefix: str) -> list[str]:
         """The numbers beginning so that it was asked to send to, each as often as it was asked."""
         log = (self.folder / "smsbox.log").read_text(errors="replace")

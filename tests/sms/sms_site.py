@@ -33,6 +33,7 @@ class Site:
             "YIHU_SMS__GATEWAY": "kannel",
             "YIHU_SMS__KANNEL__URL": f"http://127.0.0.1:{sendsms}/cgi-bin/sendsms",
             "YIHU_SMS__KANNEL__PASSWORD": "of Kannel",
+            "YIHU_SMS__KANNEL__TIMEOUT_S": "5",
             "YIHU_SMS__LISTEN_PORT": str(listen),
             "YIHU_SMS__HOURS_FROM": "00:00",
             "YIHU_SMS__HOURS_TO": "23:59:59.999",

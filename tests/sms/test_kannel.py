@@ -91,6 +91,20 @@ def test_who_is_killed_while_sending_sends_nothing_twice(site: Site) -> None:
     assert phones - set(shown) <= unknown  # what did not arrive is told as unknown, never as sent
 
 
+def test_what_nobody_knows_of_is_not_sent_again_and_settled_by_its_report(site: Site) -> None:
+    phone = "13900000001"
+    site.kannel.freeze()
+    try:
+        site.people.ask(phone)
+        unknown = (SmsState.UNCERTAIN,)
+        wait_until(lambda: bool(site.people.out(phone, unknown)), "Kannel has not answered")
+    finally:
+        site.kannel.thaw()
+    wait_until(lambda: site.arrived(phone), "Kannel tells that it had it")
+    assert len(site.handsets.shown(phone)) == 1
+    assert site.kannel.asked_to_send(phone) == [phone]
+
+
 def test_family_that_shares_a_number_is_asked_for_each_elder(site: Site) -> None:
     phone = "13600000001"
     first, second = site.people.ask(phone, "王阿婆"), site.people.ask(phone, "李阿公")
