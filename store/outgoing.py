@@ -11,9 +11,11 @@ from sqlalchemy import Select
 from sqlalchemy import select as columns
 from sqlmodel import col, func, select
 
+from store import follow_ups
 from store.database import Store
 from store.models import (
     OPEN_FOLLOW_UPS,
+    Channel,
     Elder,
     FollowUp,
     FollowUpEnd,
@@ -72,6 +74,36 @@ def closed_follow_ups(store: Store, limit: int) -> tuple[ListedFollowUp, ...]:
     rows = rows.order_by(closed_at.desc(), col(FollowUp.id).desc()).limit(limit)
     with store.read() as session:
         return tuple(ListedFollowUp(*row) for row in session.connection().execute(rows))
+
+
+def close_by_hand(
+    store: Store, id: int, operator_id: int, at: datetime, score: int | None, said: str
+) -> bool:
+    """An operator has asked otherwise: the rating they were told, or None: it is to be left.
+
+    False if it is on the line at this moment, over, or asks for no rating. Raises StoreError.
+    """
+    with store.write() as session:
+        row = session.get(FollowUp, id)
+        if row is None or row.state not in (FollowUpState.WAITING, FollowUpState.MESSAGED):
+            return False
+        if score is None:
+            settled = follow_ups.settle(
+                session, id, FollowUpEnd.REFUSED, at, said, operator_id=operator_id
+            )
+            return settled is not None
+        if row.purpose is not Purpose.RATING or row.order_id is None:
+            return False
+        follow_ups.rate(
+            session,
+            order_id=row.order_id,
+            score=score,
+            channel=Channel.OPERATOR,
+            at=at,
+            said=said,
+            operator_id=operator_id,
+        )
+        return True
 
 
 def _rows() -> Select[*tuple[Any, ...]]:

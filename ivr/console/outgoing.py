@@ -14,11 +14,15 @@ from store.audit import Action
 from store.database import Store
 from store.models import Role, SmsIn, SmsOut, SmsState
 from store.outgoing import OpenFollowUps
+from store.reports import SCORES
 from store.switches import OUTGOING, Switched
 
 FIRST = 50
 RECENT = 30
 MESSAGES = 100
+LONGEST_WORDS = 500
+LEAVE = "none"
+"""In place of a rating: they are not to be asked."""
 EVERY_S = 2.0
 UNSENT = (SmsState.FAILED, SmsState.UNCERTAIN)
 """A person may have them sent again."""
@@ -31,6 +35,19 @@ async def follow_ups(request: web.Request) -> web.StreamResponse:
     return render(
         request, "follow_ups.html", listed=listed, over=over, switched=await _switched(request)
     )
+
+
+async def close(request: web.Request) -> web.StreamResponse:
+    """An operator has been told the rating, or that they are not to be asked, and says so."""
+    id, viewer, fields = number_of(request.match_info["id"]), request[VIEWER], await request.post()
+    score, said = text_of(fields, "score"), text_of(fields, "said", LONGEST_WORDS)
+    if score not in (LEAVE, *map(str, SCORES)) or (score == LEAVE and not said):
+        raise web.HTTPBadRequest
+    now, told = datetime.now(UTC), None if score == LEAVE else int(score)
+    if not await in_store(request, outgoing.close_by_hand, id, viewer.id, now, told, said):
+        raise web.HTTPConflict  # it is on the line at this moment, or over
+    await audit(request, Action.CHANGE, "follow_up", id, f"closed by hand: {score} {said}".strip())
+    raise web.HTTPSeeOther("/followups")
 
 
 async def sms(request: web.Request) -> web.StreamResponse:
@@ -90,6 +107,7 @@ def _show_state(fragment: Fragment, viewer: Viewer, switched: Switched | None) -
 
 PAGES: tuple[Page, ...] = (
     Page("GET", "/followups", follow_ups),
+    Page("POST", "/followups/{id}/close", close),
     Page("GET", "/sms", sms),
     Page("POST", "/sms/{id}/again", send_again, Role.SUPERVISOR),
     Page("POST", "/outgoing", switch, Role.SUPERVISOR),

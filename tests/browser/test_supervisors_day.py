@@ -167,6 +167,14 @@ async def test_everything_is_paused_with_one_button_and_everybody_sees_it(
     await expect(listed).to_contain_text("等待拨打")
     await pictures(page, "follow-ups")
 
+    await listed.locator("summary").click()
+    await page.get_by_label("老人说的").fill("师傅很好")
+    await page.get_by_label("老人的评价").select_option("5 分")
+    await accessible(page)
+    await picture(page, "follow-up-closing")
+    await page.get_by_label("老人说的").press("Enter")
+    await expect(page.get_by_role("row", name="已评价")).to_contain_text("5 分")
+
     other = await page.context.new_page()
     await other.goto(f"{console.url}/orders")
     await page.get_by_text("全部暂停").click()

@@ -9,14 +9,16 @@ from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
+from sqlmodel import select
 from visiting import NUMBER, Browser
 
 from ivr.config import Settings
-from store import audit, complaints, orders, switches
+from store import audit, complaints, orders, outgoing, switches
 from store.database import Store
 from store.models import (
     Channel,
     FollowUp,
+    FollowUpEnd,
     FollowUpState,
     OrderStatus,
     Provider,
@@ -239,3 +241,39 @@ async def test_follow_ups_are_listed_with_what_comes_next(
     page = await (await browser.get("/followups")).text()
     assert page.index("等待拨打") < page.index("王秀英") < page.index("问候")
     assert "0512****3450" in page and NUMBER not in page
+
+
+async def test_operator_who_has_asked_by_themselves_enters_the_rating(
+    browser: Browser, store: Store, now: datetime
+) -> None:
+    first, second = rated(store, now, "平江家政", [5, 5])
+    with store.write() as session:
+        for order_id in (first, second):
+            session.add(
+                FollowUp(
+                    key=f"rating:{order_id}",
+                    purpose=Purpose.RATING,
+                    order_id=order_id,
+                    phone=NUMBER,
+                    created_at=now,
+                    due_at=now,
+                )
+            )
+    await browser.log_in("operator")
+    await browser.get("/followups")
+    for score in ("6", "", "5.0"):
+        assert (await browser.post("/followups/1/close", score=score)).status == 400
+    assert (await browser.post("/followups/1/close", score="none")).status == 400
+    assert (await browser.post("/followups/1/close", score="1", said="没来")).status == 303
+    assert (await browser.post("/followups/1/close", score="5")).status == 409
+    assert (await browser.post("/followups/2/close", score="none", said="搬走了")).status == 303
+    (raised,) = complaints.open_complaints(store)
+    assert (raised.order_id, raised.said) == (first, "没来")
+    over = outgoing.closed_follow_ups(store, 9)
+    assert {(one.order_id, one.end, one.score) for one in over} == {
+        (first, FollowUpEnd.RATED, 1),
+        (second, FollowUpEnd.REFUSED, 5),
+    }
+    with store.read() as session:
+        kept = session.exec(select(Rating).where(Rating.order_id == first)).one()
+    assert kept.channel is Channel.OPERATOR
