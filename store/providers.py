@@ -17,6 +17,7 @@ from store.models import (
     OrderStatus,
     Provider,
     ProviderService,
+    StandingOrder,
     Worker,
     WorkOrder,
     WorkOrderEvent,
@@ -60,6 +61,8 @@ class Offer(NamedTuple):
     """That it has already for that day."""
     declined: bool
     """It has said that it cannot do this one."""
+    usual: bool
+    """It does the standing order that this one comes of."""
 
 
 class Wanted(NamedTuple):
@@ -172,8 +175,11 @@ def wanted(store: Store, order_id: int, begin: datetime, end: datetime) -> Wante
                 )
             )
         )
+        standing = session.get(StandingOrder, order.standing_id) if order.standing_id else None
+        usual = standing.provider_id if standing else None
         offers = [
-            Offer(one, busy.get(one.id, 0), one.id in declined) for one in session.exec(offering)
+            Offer(one, busy.get(one.id, 0), one.id in declined, one.id == usual)
+            for one in session.exec(offering)
         ]
         return Wanted(order, elder, offers)
 

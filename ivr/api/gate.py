@@ -16,6 +16,7 @@ from ivr.api.documents import Failure
 from ivr.catalog import Item
 from ivr.config import Settings
 from ivr.console.pages import CATALOG, SETTINGS, in_store
+from ivr.orders.wording import Notices
 from store import api_keys, audit
 from store.audit import Action
 from store.database import StoreError
@@ -62,6 +63,10 @@ class Asked:
     @property
     def catalog(self) -> Mapping[str, Item]:
         return self.request.app[CATALOG]
+
+    @property
+    def notices(self) -> Notices:
+        return Notices(self.catalog, self.zone, self.settings.sms.site)
 
     @property
     def by(self) -> By:

@@ -30,7 +30,7 @@ from ivr.api.documents import (
 )
 from ivr.api.gate import Asked, Operation, Refused
 from ivr.catalog import support
-from ivr.orders import dispatching, wording
+from ivr.orders import dispatching
 from ivr.understanding.meaning import EMERGENCY
 from store import elders, follow_ups, order_life, orders, providers
 from store.audit import Action
@@ -164,8 +164,8 @@ async def dispatch(asked: Asked, wanted: Dispatch) -> WholeOrder:
         raise Refused(400, f"provider_id: there is no provider {id}")
     await asked.audit(Action.CHANGE, "work_order", opened.order.id, "dispatched")
     await asked.store(
-        dispatching.dispatch, opened, found.provider, asked.by, datetime.now(UTC), asked.catalog,
-        asked.zone, wanted.note,
+        dispatching.dispatch, opened, found.provider, asked.by, datetime.now(UTC), asked.notices,
+        wanted.note,
     )  # fmt: skip
     return await _whole(asked, opened.order.id or 0)
 
@@ -238,7 +238,7 @@ async def _end(asked: Asked, why: Change, kind: OrderEvent) -> WholeOrder:
         _fresh(opened, why)
         more = {}
         if kind is OrderEvent.CANCELLED:
-            more["message"] = wording.cancelled_order(order)
+            more["message"] = asked.notices.cancelled(order)
         await asked.audit(Action.CHANGE, "work_order", id, kind)
         await asked.store(STEPS[kind], id, asked.by, now, detail=why.note, seen=opened.seen, **more)
     return await _whole(asked, id)

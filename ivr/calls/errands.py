@@ -15,7 +15,7 @@ from ivr.catalog import Item
 from ivr.config import Settings
 from ivr.dialogue.state import Errand
 from ivr.dialogue.step import Settle
-from ivr.orders import wording
+from ivr.orders.wording import Notices
 from ivr.outreach.next_step import Miss
 from ivr.outreach.promises import OwedFollowUps
 from store import complaints, follow_ups, order_life
@@ -96,6 +96,7 @@ class Errands:
             )
 
     def _plan(self, id: int, end: FollowUpEnd, answer: Settle, at: datetime) -> None:
+        notices = Notices(self._catalog, self._settings.zone, self._settings.sms.site)
         with self._store.write() as session:
             row = follow_ups.settle(session, id, end, at, answer.said, call_id=self._call)
             order = session.get(WorkOrder, self._order_id) if self._order_id else None
@@ -105,18 +106,13 @@ class Errands:
                 if end is FollowUpEnd.MOVED and answer.scheduled_for is not None:
                     elder = session.get(Elder, order.elder_id) if order.elder_id else None
                     new = order.model_dump() | {"scheduled_for": answer.scheduled_for}
-                    message = wording.changed_order(
-                        WorkOrder(**new),
-                        elder.name if elder else "",
-                        self._catalog,
-                        self._settings.zone,
-                    )
+                    message = notices.changed(WorkOrder(**new), elder.name if elder else "")
                     order.said_time = answer.said
                     order_life.rescheduled(
                         session, order, answer.scheduled_for, NOBODY, at, message
                     )
                 elif end is FollowUpEnd.CANCELLED:
-                    message = wording.cancelled_order(order)
+                    message = notices.cancelled(order)
                     order_life.cancelled(session, order, NOBODY, at, answer.said, message)
             except Impossible as error:
                 raise StoreError(str(error)) from error

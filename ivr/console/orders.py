@@ -25,7 +25,8 @@ from ivr.console.pages import (
     render,
     text_of,
 )
-from ivr.orders import dispatching, wording
+from ivr.orders import dispatching
+from ivr.orders.wording import Notices
 from ivr.recordings import kept_recording
 from store import calls, corrections, elders, order_life, order_steps, orders, providers
 from store.audit import Action
@@ -122,9 +123,7 @@ async def correct(request: web.Request) -> web.StreamResponse:
             "scheduled_for": content.scheduled_for,
         }
     )
-    message = wording.changed_order(
-        meant, opened.elder_name, request.app[CATALOG], request.app[SETTINGS].zone
-    )
+    message = _notices(request).changed(meant, opened.elder_name)
     try:
         changed = await in_store(
             request, orders.correct, id, content, viewer.id, now,
@@ -166,7 +165,7 @@ async def close(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     more: dict[str, Any] = {"seen": number_of(text_of(fields, "seen")), "detail": why}
     if status == OrderStatus.CANCELLED:
-        more["message"] = wording.cancelled_order(opened.order)
+        more["message"] = _notices(request).cancelled(opened.order)
     step = order_life.complete if status == OrderStatus.COMPLETED else order_life.cancel
     try:
         await in_store(request, step, id, by, now, **more)
@@ -189,12 +188,17 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     try:
         await in_store(
             request, dispatching.dispatch, opened, found.provider, By(request[VIEWER].id),
-            datetime.now(UTC), request.app[CATALOG], request.app[SETTINGS].zone,
+            datetime.now(UTC), _notices(request),
         )  # fmt: skip
     except (Stale, Impossible):
         return await order_page(request, id, stale=True)
     await audit(request, Action.CHANGE, "work_order", id, f"dispatched to {found.provider.name}")
     raise web.HTTPSeeOther(f"/orders/{id}")
+
+
+def _notices(request: web.Request) -> Notices:
+    settings = request.app[SETTINGS]
+    return Notices(request.app[CATALOG], settings.zone, settings.sms.site)
 
 
 async def told(request: web.Request) -> web.StreamResponse:

@@ -41,6 +41,8 @@ class Candidate:
     orders: int
     """That it has already for the day."""
     declined: bool
+    usual: bool = False
+    """It does this standing order each time, wherever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,15 @@ def _judge(home: Place | None, district: str, one: Candidate) -> Proposal:
         unfit = Unfit.DECLINED
     elif one.orders >= one.orders_a_day:
         unfit = Unfit.FULL
-    elif way_km is not None and way_km > one.radius_km:
+    elif way_km is not None and way_km > one.radius_km and not one.usual:
         unfit = Unfit.TOO_FAR
-    elif way_km is None and district and one.district and one.district != district:
+    elif way_km is None and not one.usual and district and one.district not in ("", district):
         unfit = Unfit.ELSEWHERE
     return Proposal(one, way_km, unfit)
 
 
-def _rank(proposal: Proposal) -> tuple[bool, float, int]:
+def _rank(proposal: Proposal) -> tuple[bool, bool, float, int]:
     one = proposal.candidate
     busy = one.orders / one.orders_a_day if one.orders_a_day else 1.0
-    return proposal.unfit is not None, (proposal.distance_km or 0.0) + busy * FULL_DAY_KM, one.id
+    way_km = (proposal.distance_km or 0.0) + busy * FULL_DAY_KM
+    return proposal.unfit is not None, not one.usual, way_km, one.id

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ivr.catalog import Item
-from ivr.orders import wording
 from ivr.orders.dispatcher import Candidate, Proposal, propose
 from ivr.orders.places import Place
+from ivr.orders.wording import Notices
 from store import order_life, providers
 from store.database import Store
 from store.models import Provider, WorkOrder
@@ -38,6 +36,7 @@ def proposals(store: Store, order: WorkOrder, zone: ZoneInfo) -> tuple[Proposal,
             orders_a_day=one.provider.orders_a_day,
             orders=one.orders,
             declined=one.declined,
+            usual=one.usual,
         )
         for one in wanted.offers
     ]
@@ -50,8 +49,7 @@ def dispatch(
     provider: Provider,
     by: By,
     at: datetime,
-    catalog: Mapping[str, Item],
-    zone: ZoneInfo,
+    notices: Notices,
     detail: str = "",
 ) -> WorkOrder:
     """A provider is to do it, and is told. Blocking. Raises StoreError, Impossible, Stale."""
@@ -62,10 +60,10 @@ def dispatch(
         provider.id or 0,
         by,
         at,
-        message=wording.new_order(order, opened.elder_name, catalog, zone),
+        message=notices.new(order, opened.elder_name),
         seen=opened.seen,
         detail=detail,
-        former_message=wording.reassigned_order(order),
+        former_message=notices.reassigned(order),
     )
 
 

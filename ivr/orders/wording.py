@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ivr.catalog import Item
@@ -11,37 +13,43 @@ from store.models import WorkOrder
 WEEKDAYS = "一二三四五六日"
 
 
-def new_order(
-    order: WorkOrder, elder_name: str, catalog: Mapping[str, Item], zone: ZoneInfo
-) -> str:
-    return f"【一呼】新工单{order.id}：{_content(order, elder_name, catalog, zone)}"
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """In the name of a site, in its time."""
 
+    catalog: Mapping[str, Item]
+    zone: ZoneInfo
+    site: str
 
-def changed_order(
-    order: WorkOrder, elder_name: str, catalog: Mapping[str, Item], zone: ZoneInfo
-) -> str:
-    return f"【一呼】工单{order.id}有变化，现在是：{_content(order, elder_name, catalog, zone)}"
+    def new(self, order: WorkOrder, elder_name: str) -> str:
+        return f"{self._head(order, '新')}：{self._content(order, elder_name)}"
 
+    def changed(self, order: WorkOrder, elder_name: str) -> str:
+        return f"{self._head(order)}有变化，现在是：{self._content(order, elder_name)}"
 
-def cancelled_order(order: WorkOrder) -> str:
-    return f"【一呼】工单{order.id}已取消，不用去了。"
+    def cancelled(self, order: WorkOrder) -> str:
+        return f"{self._head(order)}已取消，不用去了。"
 
+    def reassigned(self, order: WorkOrder) -> str:
+        return f"{self._head(order)}已改由别家服务，不用去了。"
 
-def reassigned_order(order: WorkOrder) -> str:
-    return f"【一呼】工单{order.id}已改由别家服务，不用去了。"
+    def _head(self, order: WorkOrder, which: str = "") -> str:
+        return f"【{self.site}】{which}工单{order.id}"
 
+    def _content(self, order: WorkOrder, elder_name: str) -> str:
+        service = self.catalog[order.code].name if order.code in self.catalog else order.code
+        parts = [
+            service,
+            self._when(order.scheduled_for),
+            order.address or "地址请问老人",
+            elder_name,
+            f"电话{order.phone}" if order.phone else "",
+            f"向老人收{order.pay_fen / 100:g}元",
+        ]
+        return "，".join(part for part in parts if part) + "。"
 
-def _content(order: WorkOrder, elder_name: str, catalog: Mapping[str, Item], zone: ZoneInfo) -> str:
-    service = catalog[order.code].name if order.code in catalog else order.code
-    parts = [service, _when(order, zone), order.address or "地址请问老人", elder_name]
-    if order.phone:
-        parts.append(f"电话{order.phone}")
-    parts.append(f"向老人收{order.pay_fen / 100:g}元")
-    return "，".join(part for part in parts if part) + "。"
-
-
-def _when(order: WorkOrder, zone: ZoneInfo) -> str:
-    if order.scheduled_for is None:
-        return "时间请和老人约"
-    at = order.scheduled_for.astimezone(zone)
-    return f"{at.month}月{at.day}日周{WEEKDAYS[at.weekday()]}{at:%H:%M}"
+    def _when(self, scheduled_for: datetime | None) -> str:
+        if scheduled_for is None:
+            return "时间请和老人约"
+        at = scheduled_for.astimezone(self.zone)
+        return f"{at.month}月{at.day}日周{WEEKDAYS[at.weekday()]}{at:%H:%M}"

@@ -87,6 +87,14 @@ def test_district_decides_where_the_home_is_not_known() -> None:
     assert propose(None, "", [near])[0].distance_km is None
 
 
+def test_who_does_a_standing_order_comes_first_unless_they_cannot() -> None:
+    usual = candidate(1, 30.0, usual=True, district="别区")
+    assert ranked(usual, candidate(2)) == [1, 2]
+    assert ranked(usual, candidate(2), home=None) == [1, 2]
+    assert ranked(replace(usual, declined=True), candidate(2)) == [2]
+    assert ranked(replace(usual, orders=10), candidate(2)) == [2]
+
+
 def test_nobody_offers_it() -> None:
     assert propose(HOME, "", []) == ()
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from uuid import UUID
 
 import pytest
@@ -10,6 +10,7 @@ from sample_order import NOW, order
 from store import elders, order_life, orders, providers
 from store.database import Conflict, Store, StoreError
 from store.elders import Registration
+from store.models import StandingOrder, WorkOrder
 from store.order_steps import NOBODY
 from store.providers import Change, Entry
 
@@ -36,6 +37,30 @@ def test_service_nobody_knows_is_refused_and_nothing_of_it_kept(store: Store) ->
     with pytest.raises(StoreError):
         providers.register(store, replace(ENTRY, codes=frozenset({"moon_flight"})))
     assert providers.listed(store) == []
+
+
+def test_provider_of_a_standing_order_is_known_to_be_the_usual_one(store: Store) -> None:
+    wang = elders.register(store, Registration("13812345678", "王秀英", "平江路12号")).elder
+    usual, _ = id_of(store), id_of(store, replace(ENTRY, name="和顺服务"))
+    with store.write() as session:
+        standing = StandingOrder(
+            elder_id=wang.id or 0, phone="13812345678", code="bathing", weekdays="2", at=time(9),
+            provider_id=usual, starts_on=NOW.date(),
+        )  # fmt: skip
+        session.add(standing)
+        session.flush()
+        planned = WorkOrder(
+            standing_id=standing.id, planned_on=NOW.date(), code="bathing", elder_id=wang.id,
+            phone="13812345678", scheduled_for=NOW, price_fen=3500, pay_fen=0, created_at=NOW,
+        )  # fmt: skip
+        orders.enter(session, planned)
+        id = planned.id or 0
+    wanted = providers.wanted(store, id, *DAY)
+    assert wanted is not None
+    assert [(one.provider.id == usual, one.usual) for one in wanted.offers] == [
+        (True, True),
+        (False, False),
+    ]
 
 
 def test_two_providers_of_one_name_are_refused(store: Store) -> None:
