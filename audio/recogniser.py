@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,33 @@ class Recogniser(Protocol):
 
         `question` is what the caller has just been asked; engines that can, use it as context.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Utterance:
+    """What an engine is asked to hear."""
+
+    samples: Samples
+    question: str = ""
+    """What the caller had just been asked."""
+
+
+@runtime_checkable
+class SharedRecogniser(Recogniser, Protocol):
+    """An engine that many callers share: several threads may ask it, for several utterances."""
+
+    workers: int
+    """How many threads it answers at once; further ones wait."""
+
+    def alike(self, question: str) -> Hashable:
+        """Utterances whose questions give the same are heard in less time together than alone."""
+        ...
+
+    def recognise_all(
+        self, utterances: Sequence[Utterance], *, n_best: int = 5
+    ) -> list[list[Hypothesis]]:
+        """For each utterance what `recognise` gives, to the last bit."""
         ...
 
 

@@ -50,6 +50,9 @@ STORE_S = 1.0
 """The dialplan asks who a caller is and where to put them, and waits 2 s for the answer."""
 HANDED_OVER_S = 1.5
 """In this time the dialplan has asked where the calls go that we let go of at last."""
+SWITCH_S = 0.001
+"""How long a thread that computes keeps the interpreter from the one that sends and hears frames,
+which lets go of it thousands of times a second; Python's 5 ms would cost it that each time."""
 
 log = structlog.get_logger()
 
@@ -75,7 +78,9 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
             time.monotonic,
             lambda: max(one.waiting_s for one in listening),
         )
-        recognition = Recognition(load_recogniser(chosen, settings), on_delay=capacity.heard)
+        recognition = Recognition(
+            load_recogniser(chosen, settings, shared=True), on_delay=capacity.heard
+        )
         own = dialect_recognition(settings, grammar, capacity)
         listening += [recognition, *own.values()]
         SileroVad()  # its model is shared by all calls; the first one does not wait for it
@@ -148,7 +153,7 @@ def dialect_recognition(
             found[dialect] = found[same]
             continue
         try:
-            engine = load_recogniser(chosen, settings)
+            engine = load_recogniser(chosen, settings, shared=True)
         except RecogniserError as error:
             log.error("a dialect's engine is missing", dialect=dialect, error=str(error))
             continue
@@ -245,6 +250,7 @@ def main() -> int:
     try:
         settings = load_settings()
         set_up_logs(settings.log_level, settings.log_format)
+        sys.setswitchinterval(SWITCH_S)
         site, texts = load_site(settings)
         asyncio.run(serve(settings, site, texts))
     except (AgentError, ConfigError, SynthesiserError) as error:

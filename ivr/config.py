@@ -315,7 +315,8 @@ class EngineSettings(BaseModel):
     engine: Literal["whisper", "vosk", "sherpa-onnx"] = "whisper"
     model: str = "whisper-base"
     """Name in `yihu models list`, or a folder."""
-    threads: int = 2
+    threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    """As many as the machine has processors; more only get in each other's way."""
     beam: int = 5
 
 

@@ -20,6 +20,8 @@ NEAR_HOLD = 4
 talk, the echo covers syllables of the caller."""
 TAIL_MS = 200
 """Silence kept after the last speech of a turn."""
+CATCH_UP = 16
+"""Windows (0.5 s) that the VAD has not been asked about and hears before it is asked again."""
 
 Sound = NDArray[np.int16]
 
@@ -44,6 +46,9 @@ class Listening:
         """What is left over until a frame is full."""
         self._partial = np.zeros(0, np.int16)
         """What is left over until a window is full."""
+        self._unheard: deque[Sound] = deque(maxlen=CATCH_UP)
+        """Windows that the VAD has yet to hear: it is not asked while only we are on the line,
+        which is half of a call, and it takes more time than all else that is done with a frame."""
         self._near = 0
         """Frames for which the sound still counts as the caller's."""
         self._windows: deque[Sound] = deque()
@@ -84,9 +89,12 @@ class Listening:
 
     def _window(self, window: Sound, speaking: bool) -> Signal | None:
         self._windows.append(window)
-        probability = self._vad(window.astype(np.float32) / 32768.0)
-        if self._barge_in.ours_on_the_line and not self._near:
-            probability = 0.0  # our own echo is speech too, but nobody's turn
+        self._unheard.append(window)
+        probability = 0.0  # our own echo is speech too, but nobody's turn
+        if self._near or not self._barge_in.ours_on_the_line:
+            for sound in self._unheard:
+                probability = self._vad(sound.astype(np.float32) / 32768.0)
+            self._unheard.clear()
         signal = self.turn.window(probability, level_db(window), over_prompt=speaking)
         if self.turn.phase is Phase.QUIET:
             self._quiet_ms = 0 if speaking else self._quiet_ms + WINDOW_MS

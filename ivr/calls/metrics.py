@@ -40,3 +40,8 @@ RECOGNITION = Histogram(
     "Work of the recogniser on one utterance.",
     buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0, 6.0),
 )
+TOGETHER = Histogram(
+    "yihu_recognised_together",
+    "Utterances that the recogniser heard at once.",
+    buckets=(1, 2, 3, 4),
+)

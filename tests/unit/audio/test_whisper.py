@@ -10,7 +10,7 @@ from pypinyin import lazy_pinyin
 from rapidfuzz.distance import Levenshtein
 
 from audio.cache import PromptCache
-from audio.recogniser import Samples
+from audio.recogniser import Samples, Utterance
 from audio.synthesiser import Speech
 from audio.whisper import WhisperRecogniser, collapsed
 
@@ -46,6 +46,27 @@ def test_prompts_are_intelligible(
         found = whisper.recognise(on_the_line(voice.make(prompt, speed=0.85)))
         wrong.append(heard_wrong(found[0].text, prompt[:-1]))
     assert np.mean(wrong) <= 0.1
+
+
+def test_heard_together_every_caller_gets_what_they_would_have_got_alone(
+    whisper: WhisperRecogniser, voice: PromptCache, on_the_line: Callable[[Speech], Samples]
+) -> None:
+    """Also where one says much more than the others, is asked something else, or says nothing."""
+    sounds = [
+        on_the_line(voice.make(text, speed=0.85))
+        for text in ("请您说一下家里的地址。", "您希望什么时候上门？", SPOKEN)
+    ]
+    said = [
+        Utterance(sounds[0], QUESTION),
+        Utterance(np.concatenate([sounds[1], sounds[2], sounds[0]]), QUESTION),
+        Utterance(sounds[2], QUESTION),
+        Utterance(sounds[1], "您要几个人来？"),
+        Utterance(np.zeros(16000, np.float32), QUESTION),
+        Utterance(sounds[0][:4000], QUESTION),
+    ]
+    together = whisper.recognise_all(said)
+    assert together == [whisper.recognise(one.samples, question=one.question) for one in said]
+    assert together[0][0].text and together[3][0].text
 
 
 def test_noise_silence_and_clicks_give_no_text(whisper: WhisperRecogniser) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
 
-from audio.recogniser import Hypothesis, RecogniserError, Samples
+from audio.recogniser import Hypothesis, RecogniserError, Samples, Utterance
 from ivr.calls import recognition
 from ivr.calls.recognition import Recognised, Recognition
 
@@ -34,6 +34,25 @@ class Engine:
         if len(samples) == 13:
             raise RecogniserError("no weights")
         return [Hypothesis(f"{question}{len(samples)}", -0.1)]
+
+
+class Shared(Engine):
+    """One that hears utterances together whose questions are the same."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__()
+        self.workers = workers
+        self.heard: list[list[int]] = []
+        """Lengths of what it got, in the groups it got them in."""
+
+    def alike(self, question: str) -> str:
+        return question
+
+    def recognise_all(
+        self, utterances: Sequence[Utterance], *, n_best: int = 5
+    ) -> list[list[Hypothesis]]:
+        self.heard.append([len(one.samples) for one in utterances])
+        return [self.recognise(one.samples, question=one.question) for one in utterances]
 
 
 @pytest.fixture
@@ -123,3 +142,74 @@ async def test_an_overload_is_refused_and_guesses_first(
     assert await finals[2].done == Recognised(failure="overloaded")
     engine.go.set()
     assert (await recogniser.result(finals[1])).hypotheses
+
+
+async def many(engine: Shared) -> Recognition:
+    """Returns once each of its threads is held at an utterance; what they hold is forgotten."""
+    recogniser = Recognition(engine, timeout_s=5)
+    recogniser.start()
+    for _ in range(engine.workers):
+        engine.began.clear()
+        recogniser.submit(sound(1), "held", final=True)
+        await asyncio.to_thread(engine.began.wait, 5)
+    engine.heard.clear()
+    return recogniser
+
+
+async def test_callers_who_wait_with_the_same_question_are_heard_together() -> None:
+    engine = Shared(workers=1)
+    recogniser = await many(engine)
+    jobs = [recogniser.submit(sound(n), "几点", final=True) for n in (2, 3)]
+    jobs.append(recogniser.submit(sound(4), "什么", final=True))
+    jobs.append(recogniser.submit(sound(5), "几点", final=False))
+    jobs += [recogniser.submit(sound(n), "几点", final=True) for n in (6, 7, 8)]
+    engine.go.set()
+    results = await asyncio.gather(*(recogniser.result(job) for job in jobs))
+    assert [result.hypotheses[0].text for result in results] == [
+        *("几点2", "几点3", "什么4", "几点5", "几点6", "几点7", "几点8")
+    ]
+    assert engine.heard == [[2, 3, 6, 7], [4], [8], [5]], "no more than four, and guesses last"
+    await recogniser.close()
+
+
+async def test_a_thread_leaves_the_others_their_share() -> None:
+    engine = Shared(workers=2)
+    recogniser = await many(engine)
+    jobs = [recogniser.submit(sound(n), "几点", final=True) for n in (2, 3, 4, 5)]
+    engine.go.set()
+    await asyncio.gather(*(recogniser.result(job) for job in jobs))
+    assert sorted(len(group) for group in engine.heard) in ([2, 2], [1, 1, 2])
+    await recogniser.close()
+
+
+async def test_one_caller_whom_the_engine_fails_at_takes_nobody_along() -> None:
+    engine = Shared(workers=1)
+    recogniser = await many(engine)
+    jobs = [recogniser.submit(sound(n), "几点", final=True) for n in (2, 13, 3)]
+    engine.go.set()
+    results = await asyncio.gather(*(recogniser.result(job) for job in jobs))
+    assert [bool(result.failure) for result in results] == [False, True, False]
+    assert results[2].hypotheses[0].text == "几点3"
+    await recogniser.close()
+
+
+async def test_a_thread_that_hangs_leaves_the_others_to_the_callers() -> None:
+    engine = Shared(workers=2)
+    hung = threading.Event()
+    alone = engine.recognise
+
+    def recognise(samples: Samples, **more: object) -> list[Hypothesis]:
+        if len(samples) == 99:
+            hung.wait(10)
+        return alone(samples)
+
+    engine.recognise = recognise  # type: ignore[method-assign, assignment]
+    engine.go.set()
+    recogniser = Recognition(engine, timeout_s=0.2)
+    recogniser.start()
+    lost = recogniser.submit(sound(99), "", final=True)
+    assert (await recogniser.result(lost)).failure == "timeout"
+    assert (await recogniser.result(recogniser.submit(sound(2), "", final=True))).hypotheses
+    assert not recogniser.stuck
+    hung.set()
+    await recogniser.close()
