@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from audio.recogniser import Samples
 from audio.sound import alaw_decode, alaw_encode
 from audio.vad import SileroVad
 from ivr.caller.voice import caller_voice
@@ -96,3 +97,41 @@ def test_one_syllable_after_a_silence_is_a_turn(word: str) -> None:
     speech = caller_voice(load_settings())(word) / 32768
     assert turns(speech) == 1
     assert turns(speech / 3) == 1
+
+
+class CountedVad:
+    def __init__(self) -> None:
+        self._vad = SileroVad()
+        self.windows = 0
+
+    def __call__(self, window: Samples) -> float:
+        self.windows += 1
+        return self._vad(window)
+
+
+@pytest.mark.parametrize("pause_s", [0.2, 0.6, 2.0])
+@pytest.mark.parametrize("echo_db", [-100, -20])
+def test_one_syllable_after_our_prompt_is_a_turn(pause_s: float, echo_db: int) -> None:
+    """Though the detector has not been asked while there was only our prompt on the line."""
+    voice = caller_voice(load_settings())
+    prompt, word = (voice(text) / 32768 for text in ("请人来家里打扫一下卫生", "好"))
+    prompt = np.concatenate([prompt, prompt, prompt])
+    answer_at = len(prompt) + int(pause_s * RATE)
+    ours = np.concatenate([prompt, np.zeros(answer_at - len(prompt) + len(word) + RATE)])
+    line = hiss(len(ours)) * 10 ** (-60 / 20) + ours * 10 ** (echo_db / 20)
+    line[answer_at : answer_at + len(word)] += word
+    sent = (ours * 32767).astype(np.int16)
+    heard = alaw_decode(alaw_encode((np.clip(line, -1, 1) * 32767).astype(np.int16)))
+    vad = CountedVad()
+    listening = Listening(vad, TurnSettings())
+    started = []
+    asked_before = 0
+    for start in range(0, len(heard) - 159, 160):
+        if start < answer_at:
+            asked_before = vad.windows
+        listening.played(sent[start : start + 160])
+        signals = listening.heard(heard[start : start + 160], speaking=start < len(prompt))
+        if Signal.STARTED in signals:
+            started.append(start)
+    assert len(started) == 1 and started[0] > answer_at
+    assert asked_before < 0.6 * answer_at / 256
