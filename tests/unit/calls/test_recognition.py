@@ -13,6 +13,9 @@ from audio.recogniser import Hypothesis, RecogniserError, Samples, Utterance
 from ivr.calls import recognition
 from ivr.calls.recognition import Recognised, Recognition
 
+PATIENCE_S = 60.0
+"""With a machine that is busy with other things."""
+
 
 class Engine:
     """Writes down the length of what it gets; works only when let."""
@@ -30,7 +33,7 @@ class Engine:
     ) -> list[Hypothesis]:
         self.seen.append(len(samples))
         self.began.set()
-        self.go.wait(10)
+        self.go.wait(PATIENCE_S)
         if len(samples) == 13:
             raise RecogniserError("no weights")
         return [Hypothesis(f"{question}{len(samples)}", -0.1)]
@@ -64,7 +67,7 @@ async def engine() -> AsyncIterator[Engine]:
 
 @pytest.fixture
 async def recogniser(engine: Engine) -> AsyncIterator[Recognition]:
-    recogniser = Recognition(engine, timeout_s=5)
+    recogniser = Recognition(engine, timeout_s=PATIENCE_S)
     recogniser.start()
     yield recogniser
     engine.go.set()
@@ -78,7 +81,7 @@ def sound(n: int) -> Samples:
 async def busy(engine: Engine, recogniser: Recognition) -> None:
     """Returns once the engine is held at an utterance."""
     recogniser.submit(sound(1), "", final=True)
-    await asyncio.to_thread(engine.began.wait, 5)
+    await asyncio.to_thread(engine.began.wait, PATIENCE_S)
 
 
 async def test_text_with_the_question_it_answers(engine: Engine, recogniser: Recognition) -> None:
@@ -146,12 +149,12 @@ async def test_an_overload_is_refused_and_guesses_first(
 
 async def many(engine: Shared) -> Recognition:
     """Returns once each of its threads is held at an utterance; what they hold is forgotten."""
-    recogniser = Recognition(engine, timeout_s=5)
+    recogniser = Recognition(engine, timeout_s=PATIENCE_S)
     recogniser.start()
     for _ in range(engine.workers):
         engine.began.clear()
         recogniser.submit(sound(1), "held", final=True)
-        await asyncio.to_thread(engine.began.wait, 5)
+        await asyncio.to_thread(engine.began.wait, PATIENCE_S)
     engine.heard.clear()
     return recogniser
 
@@ -200,7 +203,7 @@ async def test_a_thread_that_hangs_leaves_the_others_to_the_callers() -> None:
 
     def recognise(samples: Samples, **more: object) -> list[Hypothesis]:
         if len(samples) == 99:
-            hung.wait(10)
+            hung.wait(PATIENCE_S)
         return alone(samples)
 
     engine.recognise = recognise  # type: ignore[method-assign, assignment]
@@ -209,7 +212,9 @@ async def test_a_thread_that_hangs_leaves_the_others_to_the_callers() -> None:
     recogniser.start()
     lost = recogniser.submit(sound(99), "", final=True)
     assert (await recogniser.result(lost)).failure == "timeout"
-    assert (await recogniser.result(recogniser.submit(sound(2), "", final=True))).hypotheses
-    assert not recogniser.stuck
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await recogniser.submit(sound(2), "", final=True).done).hypotheses
+        while recogniser.stuck:  # noqa: ASYNC110  # the other one may not have put its work down
+            await asyncio.sleep(0.01)
     hung.set()
     await recogniser.close()
