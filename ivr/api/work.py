@@ -140,12 +140,17 @@ def _whose(store: Store, new: NewOrder) -> tuple[Elder | None, str]:
         if listed is None:
             raise Refused(400, f"elder_id: there is no elder {new.elder_id}")
         return listed.elder, next(iter(listed.phones), "")
-    try:
-        phone = normalise(new.phone)
-    except PhoneError as error:
-        raise Refused(400, f"phone: {error}; or give elder_id") from error
+    phone = _phone(new.phone, "; or give elder_id")
     found = elders.who_calls_from(store, phone)
     return found[0].elder if len(found) == 1 else None, phone
+
+
+def _phone(text: str, remedy: str) -> str:
+    """Raises Refused."""
+    try:
+        return normalise(text)
+    except PhoneError as error:
+        raise Refused(400, f"phone: {error}{remedy}") from error
 
 
 async def dispatch(asked: Asked, wanted: Dispatch) -> WholeOrder:
@@ -162,11 +167,11 @@ async def dispatch(asked: Asked, wanted: Dispatch) -> WholeOrder:
     found = await asked.store(providers.find_listed, id)
     if found is None:
         raise Refused(400, f"provider_id: there is no provider {id}")
-    await asked.audit(Action.CHANGE, "work_order", opened.order.id, "dispatched")
     await asked.store(
         dispatching.dispatch, opened, found.provider, asked.by, datetime.now(UTC), asked.notices,
         wanted.note,
     )  # fmt: skip
+    await asked.audit(Action.CHANGE, "work_order", opened.order.id, "dispatched")
     return await _whole(asked, opened.order.id or 0)
 
 
@@ -199,8 +204,8 @@ async def rate(asked: Asked, rated: Rated) -> WholeOrder:
     id, now = opened.order.id or 0, datetime.now(UTC)
     if opened.order.completed_at is None:
         raise Impossible(f"the order {id} has not been completed")
-    await asked.audit(Action.CHANGE, "work_order", id, f"rated {rated.score}")
     await asked.store(_rate, id, rated, now)
+    await asked.audit(Action.CHANGE, "work_order", id, f"rated {rated.score}")
     return await _whole(asked, id)
 
 
@@ -222,11 +227,11 @@ async def _work(asked: Asked, work: Work, kind: OrderEvent) -> WholeOrder:
     id = opened.order.id or 0
     if not _repeated(asked, opened, kind):
         _fresh(opened, work)
-        await asked.audit(Action.CHANGE, "work_order", id, kind)
         await asked.store(
             STEPS[kind], id, asked.by, datetime.now(UTC), worker_id=work.worker_id,
             seen=opened.seen, detail=work.note,
         )  # fmt: skip
+        await asked.audit(Action.CHANGE, "work_order", id, kind)
     return await _whole(asked, id)
 
 
@@ -239,8 +244,8 @@ async def _end(asked: Asked, why: Change, kind: OrderEvent) -> WholeOrder:
         more = {}
         if kind is OrderEvent.CANCELLED:
             more["message"] = asked.notices.cancelled(order)
-        await asked.audit(Action.CHANGE, "work_order", id, kind)
         await asked.store(STEPS[kind], id, asked.by, now, detail=why.note, seen=opened.seen, **more)
+        await asked.audit(Action.CHANGE, "work_order", id, kind)
     return await _whole(asked, id)
 
 
@@ -276,8 +281,9 @@ async def show_provider(asked: Asked) -> ProviderDocument:
 
 async def add_worker(asked: Asked, new: NewWorker) -> ProviderDocument:
     provider = await show_provider(asked)
+    phone = _phone(new.phone, "") if new.phone else ""
+    await asked.store(providers.add_worker, provider.id, new.name, phone)
     await asked.audit(Action.CHANGE, "provider", provider.id, "worker added")
-    await asked.store(providers.add_worker, provider.id, new.name, new.phone)
     return await show_provider(asked)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -22,19 +23,27 @@ def add_to(parent: typer.Typer) -> None:
 
 def order_document(order: WorkOrder, elder_name: str, zone: ZoneInfo) -> dict[str, Any]:
     """An order as the command line gives it, its times in the site's zone."""
-    at = order.scheduled_for
+
+    def told(at: datetime | None) -> str | None:
+        return at.astimezone(zone).isoformat() if at else None
+
     return {
         "id": order.id,
         "code": order.code,
         "phone": order.phone,
         "name": elder_name,
         "address": order.address,
-        "scheduled_for": at.astimezone(zone).isoformat() if at else None,
+        "scheduled_for": told(order.scheduled_for),
         "said_time": order.said_time,
         "status": order.status,
         "price_fen": order.price_fen,
         "pay_fen": order.pay_fen,
-        "created_at": order.created_at.astimezone(zone).isoformat(),
+        "created_at": told(order.created_at),
+        "started_at": told(order.started_at),
+        "completed_at": told(order.completed_at),
+        "district": order.district or None,
+        "provider_id": order.provider_id,
+        "worker_id": order.worker_id,
         "call_id": str(order.call_id) if order.call_id else None,
         "note": order.note,
     }
@@ -60,5 +69,5 @@ def list_orders(
         where = order.address or ("voice note" if order.note else "-")
         print(
             f"{order.id:6} {when:16} {order.code:18} {order.phone or 'withheld':12} {pays:>13} "
-            f"{order.status:8} {name or '-'}, {where}"
+            f"{order.status:11} {name or '-'}, {where}"
         )

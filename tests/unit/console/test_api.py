@@ -132,6 +132,7 @@ async def test_order_lives_over_the_api_with_who_and_when(
     centre: System, own: System, store: Store, elder_id: int, near: int, far: int
 ) -> None:
     worker = (await own.post(f"/providers/{near}/workers", name="周师傅"))["workers"][0]["id"]
+    await own.post(f"/providers/{near}/workers", 400, name="吴师傅", phone="12")
     id = await booked(centre, elder_id)
     ranked = (await centre.get(f"/orders/{id}/proposals"))["proposals"]
     assert [(one["provider_id"], one["unfit"]) for one in ranked] == [(near, None), (far, None)]
