@@ -15,7 +15,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import exists, or_
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from store import complaints, messages, switches
@@ -393,6 +393,15 @@ def due(store: Store, at: datetime, limit: int) -> list[Due]:
             else Due(row)
             for row, elder in session.exec(rows)
         ]
+
+
+def how_many_due(store: Store, at: datetime) -> int:
+    """Raises StoreError."""
+    rows = select(func.count()).where(
+        FollowUp.state == FollowUpState.WAITING, FollowUp.due_at <= at
+    )
+    with store.read() as session:
+        return session.exec(rows).one()
 
 
 def unanswered(session: Session, at: datetime, limit: int) -> list[FollowUp]:

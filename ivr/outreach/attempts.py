@@ -40,7 +40,10 @@ FAMILY = "yihu-outbound"
 RANG = frozenset((16, 17, 18, 19, 21, 22, 28))
 """Q.850 causes that tell something of the called telephone, and not of the way there."""
 UNALLOCATED = 1
-REJECTED = 21
+DECLINED = "603"
+"""SIP's word for somebody who saw the call and did not want it."""
+FORBIDDEN = ("401", "403", "407")
+"""Said by a gateway that does not know us."""
 SIP_PORT = 5060
 MISSES = {"BUSY": Miss.BUSY, "NOANSWER": Miss.NO_ANSWER}
 """Dial's DIALSTATUS -> how the attempt ended; of the others the cause says whose fault it is."""
@@ -137,7 +140,7 @@ class Attempts:
     async def _enter(self, attempt: UUID, said: str) -> None:
         """Keeps what the dialplan says of an attempt; saying it twice changes nothing."""
         now = self._now()
-        status, _, cause = said.partition("/")
+        status, cause, sip, *_ = [*said.split("/"), "", ""]
         match status:
             case "dialling":
                 return
@@ -157,19 +160,20 @@ class Attempts:
             case "later":
                 await self._miss(attempt, Miss.CUT_OFF, "the agent was gone when they answered")
             case _:
-                await self._unanswered(attempt, status, cause)
+                await self._unanswered(attempt, status, cause, sip)
         await self._forget(attempt)
 
-    async def _unanswered(self, attempt: UUID, status: str, cause: str) -> None:
+    async def _unanswered(self, attempt: UUID, status: str, cause: str, sip: str) -> None:
         number = int(cause) if cause.isdigit() else 0
         said = f"{status.lower()} {cause}".strip()
         if status in MISSES:
             await self._miss(attempt, MISSES[status])
         elif number == UNALLOCATED:
             await self._miss(attempt, Miss.BAD_NUMBER)
-        elif number in RANG and await self._gateway_answers():
-            how = Miss.REFUSED if number == REJECTED else Miss.NO_ANSWER
-            await self._miss(attempt, how, said)
+        elif sip == DECLINED:
+            await self._miss(attempt, Miss.REFUSED)
+        elif number in RANG and sip not in FORBIDDEN and await self._gateway_answers():
+            await self._miss(attempt, Miss.NO_ANSWER, said)
         else:
             await self._release(attempt, f"the gateway did not do it: {said}", GATEWAY_S)
 
@@ -180,7 +184,7 @@ class Attempts:
 
     async def _miss(self, attempt: UUID, how: Miss, why: str = "") -> None:
         for one in self._promises:
-            await asyncio.to_thread(one.missed, attempt, self._now(), how, why or how)
+            await asyncio.to_thread(one.missed, attempt, self._now(), how, why or str(how))
 
     async def _release(self, attempt: UUID, why: str, wait_s: float) -> None:
         for one in self._promises:

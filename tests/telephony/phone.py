@@ -403,6 +403,8 @@ class Phone(asyncio.DatagramProtocol):
                 line.over.set()
             case "ACK":
                 pass
+            case "OPTIONS":  # may come from others than Asterisk
+                self._send(packet, 200, "OK", "phone", far=addr)
             case _:
                 self._send(packet, 200, "OK", "phone")
 
@@ -410,7 +412,15 @@ class Phone(asyncio.DatagramProtocol):
         """An answer to the INVITE of this line."""
         line.response = self._send(line.invite, status, reason, line.tag, body)
 
-    def _send(self, packet: Packet, status: int, reason: str, tag: str, body: str = "") -> bytes:
+    def _send(
+        self,
+        packet: Packet,
+        status: int,
+        reason: str,
+        tag: str,
+        body: str = "",
+        far: tuple[str, int] | None = None,
+    ) -> bytes:
         lines = [f"SIP/2.0 {status} {reason}"]
         for name in COPIED:
             for value in packet.headers.get_all(name) or ():
@@ -421,5 +431,5 @@ class Phone(asyncio.DatagramProtocol):
             lines.append("Content-Type: application/sdp")
         lines.append(f"Content-Length: {len(body)}")
         data = ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
-        self._transport.sendto(data, self._server)
+        self._transport.sendto(data, far or self._server)
         return data

@@ -65,6 +65,10 @@ SENTENCES: dict[str, Meaning] = {
     "今天天气好": Meaning(Kind.OOS),
     "那个": Meaning(Kind.OOS),
     "回电": act(Act.CALLBACK),
+    "很满意": Meaning(Kind.RATING, confidence=0.95, rating=5),
+    "不满意": Meaning(Kind.RATING, confidence=0.95, rating=1),
+    "打错了": Meaning(Kind.OOS),
+    "明天九点": Meaning(Kind.TIME, confidence=0.95, when=TOMORROW),
 }
 
 
@@ -189,8 +193,9 @@ class World:
         await self.suzhou_recognition.close()
         self.store.close()
 
-    async def call(self, number: str = "13812345678") -> Caller:
-        uuid = uuid4()
+    async def call(self, number: str = "13812345678", uuid: UUID | None = None) -> Caller:
+        """`uuid`: of a call that we have placed."""
+        uuid = uuid or uuid4()
         self.admission.admit(uuid, number)
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
         caller = Caller(self, uuid, reader, writer)
