@@ -175,6 +175,9 @@ class Line:
         """Sends without waiting. A side that has stopped reading is taken for gone."""
         if self.ended is not None:
             return
+        if self._writer.transport.is_closing():
+            self._end("the connection is gone")
+            return
         if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
             self._end("the other side has stopped reading")
             return

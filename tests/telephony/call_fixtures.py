@@ -284,6 +284,18 @@ class Caller:
         ]
 
 
+async def reaches_operators(caller: Caller, *script: str | Say | Step, number: str = "") -> bool:
+    """Whether the call came to stand in the operators' queue; the caller hangs up there."""
+    number = number or caller.new_number()
+    async with caller.queue() as queue:
+        call = asyncio.create_task(caller.calls(*script, number=number, farewell_s=4 * SOON_S))
+        try:
+            return await queue.joined(number)
+        finally:
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+
+
 def sounds_like(listener: Recogniser, sound: NDArray[np.int16], text: str) -> bool:
     """Whether a listener hears these syllables in it, tones aside."""
     wanted = " ".join(lazy_pinyin(text))

@@ -6,25 +6,13 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from call_fixtures import SOON_S, Caller, Say
+from call_fixtures import SOON_S, Caller, Say, reaches_operators
 from phone import Phone
 from sqlmodel import select
 
 from ivr.caller.script import Press, Speak, Step
 from store.callbacks import close_by_hand, newest_callbacks
 from store.models import CallbackState, Cause, QueueEnd, QueueVisit, Wants
-
-
-async def reaches_operators(caller: Caller, *script: str | Say | Step) -> bool:
-    """Whether the call came to stand in the operators' queue; the caller hangs up there."""
-    number = caller.new_number()
-    async with caller.queue() as queue:
-        call = asyncio.create_task(caller.calls(*script, number=number))
-        try:
-            return await queue.joined(number)
-        finally:
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
 
 
 async def test_caller_who_asks_for_a_human_reaches_the_operators(caller: Caller) -> None:

@@ -161,6 +161,22 @@ async def test_a_side_that_stops_reading_is_taken_for_gone() -> None:
     await server.close()
 
 
+async def test_a_line_that_was_reset_is_known_to_be_gone_by_who_only_sends() -> None:
+    gone = asyncio.Event()
+
+    async def talk(line: Line) -> None:
+        while line.ended is None:
+            line.send(SILENCE)
+            await asyncio.sleep(0.001)
+        gone.set()
+
+    server = await audiosocket.serve("127.0.0.1", 0, talk)
+    _, writer = await connect(server, CallId(uuid4()))
+    writer.transport.abort()
+    await asyncio.wait_for(gone.wait(), 10)
+    await server.close()
+
+
 async def test_a_failing_call_leaves_the_server_standing() -> None:
     async def handle(line: Line) -> None:
         raise RuntimeError("boom")
