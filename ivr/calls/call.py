@@ -76,6 +76,8 @@ HAPPENED_LIMIT = 200
 """What may have happened and not been looked at; only a storm of keys gets there."""
 GOODBYE_LIMIT_S = 20.0
 """The last prompt of a call is over by then, whatever happens to it."""
+RECORD_S = 1.0
+"""A caller who is let go waits for so long for the end of the call to be written, and no longer."""
 SHORTEST_TURN_MS = 400
 """A sound without words in it that is shorter than this is taken for a cough and passed over."""
 
@@ -266,12 +268,11 @@ class _Call:
         ending = self._ledger.end(
             end.outcome, end.next, end.reason, self._known(), dialect=dialect, lessons=lessons
         )
+        keeps_sound = end.next is not Next.HANGUP and self._site.settings.recording.turns_days > 0
+        writing = self._start(self._close(ending, keeps_sound), "writing")
         try:
-            if end.next is not Next.HANGUP and self._site.settings.recording.turns_days:
-                await self._written(self._hand_over_sound())
-            await self._written(ending)
-        except StoreError as error:
-            log.error("the call's end is not recorded", error=str(error))
+            # Whoever comes next should know of it, but nobody waits in silence for a slow store.
+            await asyncio.wait({writing}, timeout=RECORD_S)
         finally:
             metrics.OUTCOMES.labels(end.outcome).inc()
             metrics.LATE_FRAMES.inc(self._playout.late_frames)
@@ -282,6 +283,16 @@ class _Call:
                 # caller is still there.
                 admission.leave(uuid, end.next if self._line.ended is None else Next.OPERATOR)
                 self._line.hang_up()
+            await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def _close(self, ending: Coroutine[Any, Any, None], keeps_sound: bool) -> None:
+        """The last that is written of the call."""
+        try:
+            if keeps_sound:
+                await self._hand_over_sound()
+            await ending
+        except StoreError as error:
+            log.error("the call's end is not recorded", error=str(error))
 
     def _outcome_of_talk(self) -> Outcome:
         """Of a call that nobody else goes on with."""
@@ -372,12 +383,15 @@ class _Call:
 
     async def _talk(self) -> End:
         site = self._site
+        filler = self._loop.call_later(FILLER_AFTER_S, self._fill)
         try:
             caller = await self._written(self._ledger.begin())
         except StoreError as error:  # an order could not be kept either
             log.error("the call is not recorded", error=str(error))
             await self._apologise()
             return End(Next.OPERATOR, Outcome.FAILED, "store")
+        finally:
+            filler.cancel()
         site.speech.prepare(caller_pieces(caller))
         answering = Answering("start")
         step = conversation.begin(

@@ -47,7 +47,7 @@ def test(
     settings = load_settings()
     try:
         install_test_libraries()
-        install_programs()
+        install_programs(faults)
         supervisor.install_asterisk(settings, _say)
         supervisor.install_models(settings, _say)
         supervisor.speak_prompts(settings, _say)
@@ -91,9 +91,10 @@ def install_test_libraries() -> None:
     stamp.write_text(wanted)
 
 
-def install_programs() -> None:
+def install_programs(faults: bool) -> None:
     """Chromium with a font for Chinese, since the pages are looked at in the real thing; and Kannel
-    with its simulated network, since messages go through the real thing too."""
+    with its simulated network, since messages go through the real thing too. For the tests that
+    break things also a clock that can be put forward."""
     missing = [] if shutil.which("chromium") else ["chromium"]
     if not shutil.which("fc-list"):
         missing += ["fontconfig", "fonts-wqy-microhei"]
@@ -101,6 +102,8 @@ def install_programs() -> None:
         missing.append("fonts-wqy-microhei")
     missing += [] if shutil.which("/usr/sbin/bearerbox") else ["kannel"]
     missing += [] if shutil.which("/usr/lib/kannel/test/fakesmsc") else ["kannel-extras"]
+    if faults and not list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")):
+        missing.append("libfaketime")
     if not missing:
         return
     packages = " ".join(missing)

@@ -280,12 +280,16 @@ class Caller:
 
     async def is_let_go(self) -> str:
         """Waits until the agent ends the call, and asks where it goes."""
+        await self.hears_the_end()
+        await self._world.over()
+        return await self._world.admission.next(self.uuid)
+
+    async def hears_the_end(self) -> None:
+        """Waits until the agent ends the call."""
         async with asyncio.timeout(PATIENCE_S):
             while not isinstance(await self._read(), audiosocket.Hangup):
                 pass
         self._writer.close()
-        await self._world.over()
-        return await self._world.admission.next(self.uuid)
 
     async def hang_up(self) -> None:
         """The caller is gone; returns once the agent has noticed."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Caller, World
+from conftest import PATIENCE_S, Caller, World
 
 from audio.sound import read_wav
 from ivr.recordings import turns_folder
 from ivr.telephony.audiosocket import Hangup
+from store import calls as store_calls
 from store.database import StoreError
 from store.elders import Registration, register
 from store.models import Outcome
@@ -226,6 +228,31 @@ async def test_a_store_that_fails_leads_to_a_human_and_to_no_booked(
     assert await caller.is_let_go() == "operator"
     assert not caller.orders
     assert "订好了" not in caller.turns[-1].said
+
+
+async def test_a_store_that_does_not_answer_keeps_nobody_in_silence(
+    world: World, monkeypatch
+) -> None:
+    """Who is let go is let go before the end of the call is written."""
+    held, let_go = threading.Event(), threading.Event()
+    end_call = store_calls.end_call
+
+    def slowly(*arguments: object, **more: object) -> None:
+        let_go.wait(PATIENCE_S)
+        end_call(*arguments, **more)  # type: ignore[arg-type]
+        held.set()
+
+    monkeypatch.setattr("store.calls.end_call", slowly)
+    caller = await world.call()
+    await caller.hears_all()
+    caller.press("0")
+    await caller.hears_the_end()
+    assert await world.admission.next(caller.uuid) == "operator"
+    assert not held.is_set()
+    let_go.set()
+    assert await asyncio.to_thread(held.wait, PATIENCE_S)
+    await world.over()
+    assert caller.record.ended_at is not None
 
 
 async def test_a_bug_in_one_call_leads_that_caller_to_a_human(world: World, monkeypatch) -> None:
