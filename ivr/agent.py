@@ -114,6 +114,7 @@ def overflow_of(settings: Settings, store: Store) -> Overflow:
     time they wait for an operator like everyone else."""
 
     turnstile = overflow.Turnstile(store, settings.queue, settings.outbound)
+    turn = asyncio.Lock()  # who waits for their turn keeps no thread from the calls that there are
 
     async def priority(caller: str) -> int:
         try:
@@ -126,7 +127,7 @@ def overflow_of(settings: Settings, store: Store) -> Overflow:
     async def turn_away(call: UUID, caller: str) -> Admit:
         now = datetime.now(UTC)
         try:
-            async with asyncio.timeout(STORE_S):
+            async with asyncio.timeout(STORE_S), turn:
                 return await asyncio.to_thread(turnstile.turn_away, call, caller, now)
         except (StoreError, TimeoutError) as error:
             log.error("no call-back can be written down", error=str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -37,21 +36,19 @@ class Turnstile:
         self._store = store
         self._queue = queue
         self._outbound = outbound
-        self._turn = threading.Lock()
-        """They come in several threads, and one after the other: a place is given once."""
         self._on_the_way: dict[UUID, datetime] = {}
 
     def turn_away(self, call_id: UUID, caller: str, at: datetime) -> Admit:
         """Where a caller goes whom the agent has no place for.
 
         A call-back is in the store when this returns. Who cannot be called back, or should not have
-        to wait for it, is let into the queue. Raises StoreError.
+        to wait for it, is let into the queue. One at a time, or a place is given twice. Raises
+        StoreError.
         """
-        with self._turn:
-            answer = self._turn_away(call_id, caller, at)
-            if answer is Admit.QUEUE:
-                self._on_the_way[call_id] = at
-            return answer
+        answer = self._turn_away(call_id, caller, at)
+        if answer is Admit.QUEUE:
+            self._on_the_way[call_id] = at
+        return answer
 
     def _turn_away(self, call_id: UUID, caller: str, at: datetime) -> Admit:
         store, number = self._store, phones.of_caller(caller)
@@ -73,7 +70,7 @@ class Turnstile:
         arrived = {visit.call_id for visit in waiting}
         self._on_the_way = {
             call: sent
-            for call, sent in self._on_the_way.items()
+            for call, sent in list(self._on_the_way.items())
             if call not in arrived and at - sent < ON_THE_WAY
         }
         return len(waiting) + len(self._on_the_way)

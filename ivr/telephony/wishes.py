@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-MOST = 32
+MOST = 12
 """Overheard at once: whoever waits further back is heard when it is nearly their turn."""
 KEEP_S = 30.0
 """How long a wish is remembered for the dialplan, which asks at once; and how long a connection is

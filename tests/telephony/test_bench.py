@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from conftest import Site
 
 
+@pytest.mark.faults
 def test_load_of_calls_is_placed_and_told(make_site: Callable[..., Site], tmp_path: Path) -> None:
     site = make_site()
     site.up()
