@@ -33,6 +33,8 @@ APART_S = 1.0
 """Between one caller and the next: the first still waits when the last comes."""
 RUSH_S = 90.0 + 30.0 * CALLERS
 """A busy machine takes its time."""
+STALLED_FRAMES = 100
+"""Of 20 ms, too late at the caller's own end: Asterisk ends a line that has stalled for 2 s."""
 TALK_S = 8.0
 KILL_APART_S = 4.0
 MEMBERS_BACK_S = 10.0
@@ -209,7 +211,8 @@ async def test_everybody_is_served_or_called_back_when_all_call_at_once(
                 await asyncio.sleep(0.5)
 
         for report in (task.result() for task in reports):  # who hears busy raises SimulatorError
-            assert report.utterances, f"{report.number} heard nothing"
+            stalled = report.late_frames > STALLED_FRAMES  # their own end, for want of a processor
+            assert report.utterances or stalled, f"{report.number} heard nothing"
             assert report.ended_by == "system"
         rows = [row.callback for row in callbacks.newest_callbacks(centre.store)]
         assert rows, "there was no rush"
