@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, exists, or_
+from sqlalchemy import ColumnElement, bindparam, exists, or_
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -326,21 +327,27 @@ LONGEST_CALL = timedelta(hours=1)
 def due(store: Store, at: datetime) -> list[Callback]:
     """Those to be dialled now, in their order, without people who are on the telephone with us at
     this moment. Raises StoreError."""
-    rows = (
+    with store.read() as session:
+        return list(session.exec(_due(), params={"at": at, "lasting_since": at - LONGEST_CALL}))
+
+
+@cache
+def _due() -> SelectOfScalar[Callback]:
+    """Put together once: it is asked every second."""
+    return (
         select(Callback)
         .where(
             col(Callback.state).in_(TO_BE_DIALLED),
-            Callback.due_at <= at,
-            ~on_the_telephone(col(Callback.phone), at),
+            col(Callback.due_at) <= bindparam("at"),
+            ~on_the_telephone(col(Callback.phone)),
         )
         .order_by(col(Callback.priority).desc(), col(Callback.queued_at), col(Callback.id))
     )
-    with store.read() as session:
-        return list(session.exec(rows))
 
 
-def on_the_telephone(number: Mapped[str], at: datetime) -> ColumnElement[bool]:
-    """Whether the one with this number talks with us, or waits for an operator."""
+def on_the_telephone(number: Mapped[str]) -> ColumnElement[bool]:
+    """Whether the one with this number talks with us, or waits for an operator; a call that began
+    before the parameter `lasting_since` is over."""
     waiting = exists().where(
         col(QueueVisit.phone) == number,
         or_(
@@ -351,7 +358,7 @@ def on_the_telephone(number: Mapped[str], at: datetime) -> ColumnElement[bool]:
     talking = exists().where(
         col(Call.phone) == number,
         col(Call.ended_at).is_(None),
-        col(Call.started_at) > at - LONGEST_CALL,
+        col(Call.started_at) > bindparam("lasting_since"),
     )
     return waiting | talking
 

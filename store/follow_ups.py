@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import cache
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, or_
+from sqlalchemy import bindparam, exists, or_
 from sqlmodel import Session, col, func, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel.sql.expression import Select, SelectOfScalar
 
 from store import complaints, messages, switches
-from store.callbacks import on_the_telephone
+from store.callbacks import LONGEST_CALL, on_the_telephone
 from store.database import Store, StoreError
 from store.models import (
     OPEN_FOLLOW_UPS,
@@ -375,23 +376,13 @@ def order_gone(session: Session, order_id: int, at: datetime) -> None:
 def due(store: Store, at: datetime, limit: int) -> list[Due]:
     """Those waiting to be dialled now, first the longest due, without people who are on the
     telephone with us at this moment. Raises StoreError."""
-    rows = (
-        select(FollowUp, Elder)
-        .outerjoin(Elder, col(Elder.id) == col(FollowUp.elder_id))
-        .where(
-            FollowUp.state == FollowUpState.WAITING,
-            FollowUp.due_at <= at,
-            ~on_the_telephone(col(FollowUp.phone), at),
-        )
-        .order_by(col(FollowUp.due_at), col(FollowUp.id))
-        .limit(limit)
-    )
+    asked = {"at": at, "lasting_since": at - LONGEST_CALL, "most": limit}
     with store.read() as session:
         return [
             Due(row, elder.call_from, elder.call_to, elder.call_days, elder.calls_refused)
             if elder
             else Due(row)
-            for row, elder in session.exec(rows)
+            for row, elder in session.exec(_due(), params=asked)
         ]
 
 
@@ -402,6 +393,22 @@ def how_many_due(store: Store, at: datetime) -> int:
     )
     with store.read() as session:
         return session.exec(rows).one()
+
+
+@cache
+def _due() -> Select[FollowUp, Elder]:
+    """Put together once: it is asked every second."""
+    return (
+        select(FollowUp, Elder)
+        .outerjoin(Elder, col(Elder.id) == col(FollowUp.elder_id))
+        .where(
+            FollowUp.state == FollowUpState.WAITING,
+            col(FollowUp.due_at) <= bindparam("at"),
+            ~on_the_telephone(col(FollowUp.phone)),
+        )
+        .order_by(col(FollowUp.due_at), col(FollowUp.id))
+        .limit(bindparam("most"))
+    )
 
 
 def unanswered(session: Session, at: datetime, limit: int) -> list[FollowUp]:

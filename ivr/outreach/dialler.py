@@ -38,8 +38,9 @@ ANSWER_MARGIN_S = 20.0
 """How much longer than the telephone rings the whole of an attempt may take to be answered."""
 AGENT_GONE_S = 120.0
 """An agent that has not been there for so long does not come back by itself."""
-AT_ONCE = 100
-"""Follow-ups looked at in one tick; the others wait for the next."""
+AT_ONCE = 10
+"""So many more follow-ups are looked at in one tick than could be dialled, and are being dialled:
+some are put off or given up. The others wait for the next."""
 
 log = structlog.get_logger()
 
@@ -76,13 +77,13 @@ class Dialler:
             group.create_task(self._attempts.listen(), name="dialler listens")
             while True:
                 try:
-                    await self._tick()
+                    await self.tick()
                 except (StoreError, AmiError) as error:
                     if self._ami.connected:
                         log.warning("calls wait", reason=str(error))
                 await asyncio.sleep(TICK_S)
 
-    async def _tick(self) -> None:
+    async def tick(self) -> None:
         """Raises StoreError, AmiError."""
         loop = asyncio.get_running_loop()
         if loop.time() - self._looked_at >= LOOK_S:
@@ -95,7 +96,8 @@ class Dialler:
         if await asyncio.to_thread(switches.paused, self._store):
             return
         asked = await self._due_callbacks()
-        owed = await asyncio.to_thread(follow_ups.due, self._store, self._now(), AT_ONCE)
+        most = 2 * self._settings.follow_up.max_calls + AT_ONCE
+        owed = await asyncio.to_thread(follow_ups.due, self._store, self._now(), most)
         if not asked and not owed:
             return
         out = await asyncio.to_thread(callbacks.claimed, self._store)

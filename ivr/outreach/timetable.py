@@ -23,17 +23,19 @@ from ivr.config import Settings
 from ivr.outreach.planning import expire, plan
 from store.database import Store, StoreError
 
-LOOK_S = 5.0
-"""How often it is looked whether a job is due."""
+LOOK_S = 30.0
+"""How often it is looked at the clock; at the store only when a job is due."""
 
 Work = Callable[[Store, Settings, datetime], None]
 """Blocking. Raises StoreError."""
 
 JOBS: Mapping[str, tuple[Work, str]] = {
     "plan": (plan, "5 * * * *"),
-    "expire": (expire, "*/5 * * * *"),
+    "expire": (expire, "*/15 * * * *"),
 }
 """What is done, and when by the site's clock, as crontab has it."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 log = structlog.get_logger()
 
@@ -78,11 +80,13 @@ class Timetable:
             for name, (_, trigger) in wanted.items():
                 if self._kept.get_job(name) is None:
                     self._kept.add_job(by_name, trigger, id=name, next_run_time=now())
+        self._next_at = now()
 
     async def run(self) -> NoReturn:
         """Until cancelled. A job that fails is run again at the next look."""
         while True:
-            await asyncio.to_thread(self.run_due)
+            if self._now() >= self._next_at:
+                await asyncio.to_thread(self.run_due)
             await asyncio.sleep(LOOK_S)
 
     def run_due(self) -> None:
@@ -92,6 +96,7 @@ class Timetable:
                 due = [job for job in self._kept.get_jobs() if job.next_run_time <= self._now()]
             for job in due:
                 self._run(job)
+            self._next_at = self.next_at
         except StoreError as error:
             log.warning("the timetable waits", reason=str(error))
 
@@ -109,4 +114,4 @@ class Timetable:
     def next_at(self) -> datetime:
         """When the next job is due. Raises StoreError."""
         with self._store.lent():
-            return min(job.next_run_time for job in self._kept.get_jobs())
+            return min((job.next_run_time for job in self._kept.get_jobs()), default=NEVER)
