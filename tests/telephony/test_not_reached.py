@@ -244,6 +244,7 @@ async def test_a_person_is_talked_to(
     await world.until(lambda: FollowUpEventKind.REACHED in world.kinds(id))
 
 
+@pytest.mark.faults
 async def test_one_beside_a_loud_television_presses_1(
     world: World, outreach: subprocess.Popen[bytes]
 ) -> None:
@@ -306,6 +307,7 @@ async def test_nobody_is_called_while_everything_is_paused(
     (await world.home.rings(CALL_S)).reject()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("seed", [20261122])
 async def test_nobody_is_forgotten_or_called_twice_when_outreach_is_killed_while_it_dials(
     world: World, seed: int
