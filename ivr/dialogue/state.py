@@ -49,6 +49,7 @@ class Stage(StrEnum):
 QUESTIONS = {
     Stage.TIME: State.TIME,
     Stage.CONFIRM: State.CONFIRM,
+    Stage.MORE: State.MORE,
     Stage.UNDO: State.CONFIRM,
     Stage.EMERGENCY: State.CONFIRM,
     Stage.RATING: State.RATING,

@@ -40,6 +40,8 @@ class Topic(StrEnum):
     RATING = "rating"
     EVERYDAY = "everyday"
     WAITING = "waiting"
+    MORE = "more"
+    """Answers to whether anything else is needed, before what the same words do elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,9 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         + _phrases(folder / "ratings.yaml", Topic.RATING, name, rules, stars)
         + _phrases(
             folder / "waiting.yaml", Topic.WAITING, name, rules, frozenset({Act.CALLBACK, STAYS})
+        )
+        + _phrases(
+            folder / "more.yaml", Topic.MORE, name, rules, frozenset({Act.YES, Act.NO})
         )
         + [Phrase(han(t), Topic.EVERYDAY, "", name) for t in frames.get("everyday", ())]
     )

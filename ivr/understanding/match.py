@@ -53,6 +53,7 @@ FLOORS = {
     Topic.RATING: 0.4,
     Topic.EVERYDAY: 0.3,
     Topic.WAITING: 0.4,
+    Topic.MORE: 0.4,
 }
 """The least weight of a syllable: in short answers every syllable matters."""
 UNEXPLAINED = 0.35
@@ -393,6 +394,8 @@ class Matcher:
             h for h in heard if (h.topic, h.code) in known and h.dialect in grammar.dialects
         ]
         entries = {topic: _entries(grammar, topic, heard) for topic in Topic}
+        own = {entry.text for entry in entries[Topic.MORE]}
+        entries[Topic.MORE] += [one for one in entries[Topic.ACT] if one.text not in own]
         times = time_entries(grammar)
         signs = _signs(grammar)
         everything = [*times, *signs, *(entry for listed in entries.values() for entry in listed)]
@@ -410,6 +413,7 @@ class Matcher:
         self._ratings = spotter(Topic.RATING)
         self._everyday = spotter(Topic.EVERYDAY)
         self._waiting = spotter(Topic.WAITING)
+        self._more = spotter(Topic.MORE)
         self._times = TimeSpotter(
             times,
             likeness,
@@ -707,13 +711,15 @@ class Matcher:
             return replace(same, confidence=BY_EAR_SURE)
         return _NONE if fitting else told
 
-    def wish(self, told: Candidate, sounding: Sounding, sure: float, need: float) -> Candidate:
+    def wish(
+        self, told: Candidate, topic: Topic, sounding: Sounding, sure: float, need: float
+    ) -> Candidate:
         """The act that nobody asked for: the one `told` in the words, or one that stands out.
 
         None that a service outdoes in the sounds; by sounds alone, no yes and no no. `sure` is the
         confidence in the likeliest service, `need` by how many deviations one stands out most.
         """
-        beyond = self._beyond(Topic.ACT, sounding)
+        beyond = self._beyond(topic, sounding)
         if told.code and need - beyond[told.code] > NEED_OVER_WISH:
             told = _NONE
         if told.confidence >= ACT_ALONE or sure >= WISHED:
@@ -727,8 +733,12 @@ class Matcher:
         return Candidate(first, BY_EAR_SURE) if stands else told
 
     def _answers(self, topic: Topic) -> Spotter:
-        answers = {Topic.ACT: self._acts, Topic.WAITING: self._waiting}
-        return answers.get(topic, self._ratings)
+        return {
+            Topic.ACT: self._acts,
+            Topic.RATING: self._ratings,
+            Topic.WAITING: self._waiting,
+            Topic.MORE: self._more,
+        }[topic]
 
     def _beyond(self, topic: Topic, sounding: Sounding) -> dict[str, float]:
         """By how many deviations each act or rating stands out in the sounds."""
@@ -809,10 +819,11 @@ def search(
         if act.code == "yes" and sounding:  # its sounds alone do not change the time
             timed = matcher.when(heard, now, clarity)
     else:
-        act = matcher.answer(heard, Topic.ACT, UNASKED, timed.places)
+        topic = Topic.MORE if state is State.MORE else Topic.ACT
+        act = matcher.answer(heard, topic, UNASKED, timed.places)
         if sounding:
             need = max(clues.beyond for _, clues in services)
-            act = matcher.wish(act, sounding, likely[0].confidence, need)
+            act = matcher.wish(act, topic, sounding, likely[0].confidence, need)
     return Findings(
         tuple(heard), act, _NONE, timed, tuple(services), tuple(likely), everyday, named
     )

@@ -14,6 +14,8 @@ class State(StrEnum):
     OPEN = "open"
     CONFIRM = "confirm"
     TIME = "time"
+    MORE = "more"
+    """Whether anything else is needed; a further need is as good an answer as yes or no."""
     RATING = "rating"
     SMS = "sms"
     WAITING = "waiting"

@@ -1,7 +1,7 @@
 """The grammars' own test sentences, each understood as if a caller had said it.
 
-grammars/<dialect>/tests/ holds services.yaml, acts.yaml, ratings.yaml and waiting.yaml (what is
-meant, and a list of sentences), times.yaml (a sentence, and the time it names), oos.yaml (a list of
+grammars/<dialect>/tests/ holds services.yaml, acts.yaml, ratings.yaml, more.yaml and waiting.yaml
+(what is meant, and a list of sentences), times.yaml (a sentence, and the time it names), oos.yaml (a list of
 sentences) and written.yaml (what is meant, and a list of messages; "other" rates nothing, and of
 "unclear" the rating has to be asked for again).
 """
@@ -19,7 +19,7 @@ import yaml
 from audio.recogniser import Hypothesis
 from ivr.understanding.grammar import GrammarError
 from ivr.understanding.match import Matcher, understand
-from ivr.understanding.meaning import Kind, Meaning, State
+from ivr.understanding.meaning import Act, Kind, Meaning, State
 from ivr.understanding.when import Part, When
 from ivr.understanding.written import HELP, Reply, Written
 
@@ -112,6 +112,9 @@ def _cases(tests: Path) -> Iterator[tuple[str, State, str]]:
         yield from ((sentence, state, f"act {act}") for sentence in sentences)
     for rating, sentences in read("ratings").items():
         yield from ((sentence, State.RATING, f"rating {rating}") for sentence in sentences)
+    for answer, sentences in read("more").items():
+        expected = f"act {answer}" if answer in set(Act) else f"service {answer}"
+        yield from ((sentence, State.MORE, expected) for sentence in sentences)
     for wish, sentences in read("waiting").items():
         expected = {"callback": "act callback", "emergency": "service emergency"}.get(wish, "oos")
         yield from ((sentence, State.WAITING, expected) for sentence in sentences)
