@@ -203,9 +203,7 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         + _phrases(
             folder / "waiting.yaml", Topic.WAITING, name, rules, frozenset({Act.CALLBACK, STAYS})
         )
-        + _phrases(
-            folder / "more.yaml", Topic.MORE, name, rules, frozenset({Act.YES, Act.NO})
-        )
+        + _phrases(folder / "more.yaml", Topic.MORE, name, rules, frozenset({Act.YES, Act.NO}))
         + [Phrase(han(t), Topic.EVERYDAY, "", name) for t in frames.get("everyday", ())]
     )
     return Dialect(

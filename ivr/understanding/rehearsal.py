@@ -1,9 +1,9 @@
 """The grammars' own test sentences, each understood as if a caller had said it.
 
 grammars/<dialect>/tests/ holds services.yaml, acts.yaml, ratings.yaml, more.yaml and waiting.yaml
-(what is meant, and a list of sentences), times.yaml (a sentence, and the time it names), oos.yaml (a list of
-sentences) and written.yaml (what is meant, and a list of messages; "other" rates nothing, and of
-"unclear" the rating has to be asked for again).
+(what is meant, and a list of sentences), times.yaml (a sentence, and the time it names), oos.yaml
+(a list of sentences) and written.yaml (what is meant, and a list of messages; "other" rates
+nothing, and of "unclear" the rating has to be asked for again).
 """
 
 from __future__ import annotations
