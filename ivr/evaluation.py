@@ -20,7 +20,7 @@ QUESTIONS = {
     State.TIME: "您希望什么时候？",
     State.RATING: "您对这次服务满意吗？",
     State.SMS: "",
-    State.MORE: "您还需要别的服务吗？",
+    State.MORE: "请问您还需要什么服务？",
     State.WAITING: "",
 }
 """What the recogniser is told was asked: never a list of service words, they leak into the text."""

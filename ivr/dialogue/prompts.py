@@ -161,7 +161,7 @@ def parse_prompts(document: Any) -> Prompts:
             needed = ", ".join(sorted(VARIABLES.get(name, ()))) or "none"
             raise PromptError(f"prompt {name!r} needs these variables: {needed}")
     contexts = {name: str(text) for name, text in _section(document, "contexts").items()}
-    for question in ("open", "time", "confirm", "rating"):
+    for question in ("open", "more", "time", "confirm", "rating"):
         if question not in contexts:
             raise PromptError(f"context {question!r} is missing")
     topics = {name: tuple(words) for name, words in _section(document, "topics").items()}
