@@ -21,7 +21,7 @@ from ivr.understanding.dialects import dialect_names
 from ivr.understanding.grammar import MAX_EXPANSIONS, GrammarError, read_entries
 from ivr.understanding.syllables import pinyin_of
 
-STOP, START, HELP = "stop", "start", "help"
+STOP, START, HELP, OTHER = "stop", "start", "help", "other"
 SCORES = tuple("12345")
 BAD, GOOD = 2, 4
 """Up to the one it is a bad rating, from the other a good one."""
@@ -65,7 +65,7 @@ class Written:
     """Everything that answers are understood by."""
 
     phrases: Mapping[str, str]
-    """Whole phrase to "1" to "5", stop or start."""
+    """Whole phrase to "1" to "5", stop, start, or OTHER where only the spoken one rates."""
     sounds: Mapping[tuple[str, ...], str]
     """The same for phrases of two characters or more, by their toneless pinyin, where all phrases
     of that sound say the same."""
@@ -124,7 +124,7 @@ class Written:
         bare = clause.rstrip(_PARTICLES)
         for form in dict.fromkeys((clause, bare)):
             if code := self.phrases.get(form):
-                return code
+                return None if code == OTHER else code
         sound = pinyin_of(clause)
         return self.sounds.get(sound) if len(sound) == len(clause) else None
 
@@ -162,8 +162,8 @@ def _one_of(told: list[int], numbers: list[int]) -> int | None:
 
 def _expanded(path: Path) -> Iterator[tuple[str, str]]:
     for code, templates in read_entries(path).items():
-        if code not in (*SCORES, STOP, START, HELP):
-            known = '"1" to "5", stop, start, help'
+        if code not in (*SCORES, STOP, START, HELP, OTHER):
+            known = '"1" to "5", stop, start, help, other'
             raise GrammarError(f"{path}: unknown entry {code!r}; known: {known}")
         for template in templates:
             try:
