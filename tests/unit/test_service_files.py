@@ -13,6 +13,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from ivr import monitoring as _all  # noqa: F401
 from ivr.calls import metrics as _agent  # noqa: F401
 from ivr.config import ROOT, AgentSettings, MonitoringSettings
 from ivr.console import metrics as _console  # noqa: F401
