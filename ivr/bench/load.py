@@ -164,10 +164,13 @@ async def _script(
     known = 0
     while True:
         known, told = await _told(store, call_id, known)
+        if not told:  # not with the agent (any more): in a queue, for all they can tell
+            yield Leave()
+            return
         try:
             line = somebody.next(told)
         except Leaves:
-            yield Leave(into_ms=800 if told else None)
+            yield Leave(into_ms=800)
             return
         if line is None:
             return
