@@ -816,8 +816,8 @@ def search(
     likely = candidates(services)
     if asked:
         act = matcher.heard_answer(heard, sounding, Topic.ACT, ASKED, timed.places)
-        if act.code == "yes" and sounding:  # its sounds alone do not change the time
-            timed = matcher.when(heard, now, clarity)
+        if act.code == "yes":  # only what was most likely said changes the time
+            timed = matcher.when(heard[:1], now, clarity)
     else:
         topic = Topic.MORE if state is State.MORE else Topic.ACT
         act = matcher.answer(heard, topic, UNASKED, timed.places)

@@ -48,6 +48,17 @@ def dialled(folder: Path) -> list[tuple[str, int]]:
     return sorted((one["phone"], one["count"]) for one in entries if "call" in one)
 
 
+def ended(report: Report) -> list[str]:
+    """What came of each; whoever starts again late plans a day that is not lived through."""
+    return [one for one in report["each"] if " None " not in one]
+
+
+def random_moments() -> random.Random:
+    seed = random.randrange(2**32)
+    print(f"killed at the moments of seed {seed}")
+    return random.Random(seed)
+
+
 def wait_for(process: subprocess.Popen[str], clock: Path, moment: datetime) -> bool:
     """Until it is that late in there; False if everything was over before."""
     while process.poll() is None:
@@ -102,10 +113,10 @@ def test_calls_and_messages_are_the_same_however_often_the_process_is_killed(
     whole: tuple[Path, Report], tmp_path: Path
 ) -> None:
     folder, report = whole
-    again = killed(tmp_path, 2, 20, 3, random.Random())
+    again = killed(tmp_path, 2, 20, 3, random_moments())
     assert again["wrong"] == []
     assert dialled(tmp_path) == dialled(folder)
-    assert again["each"] == report["each"]
+    assert ended(again) == ended(report)
     assert again["messages"] == report["messages"]
     assert (again["orders"], again["alerts"]) == (report["orders"], report["alerts"])
 
@@ -113,7 +124,7 @@ def test_calls_and_messages_are_the_same_however_often_the_process_is_killed(
 @pytest.mark.faults
 def test_week_with_many_kills_is_the_week_without(tmp_path: Path) -> None:
     report = report_of(begin(tmp_path / "whole", 7, 120))
-    again = killed(tmp_path / "killed", 7, 120, 25, random.Random())
+    again = killed(tmp_path / "killed", 7, 120, 25, random_moments())
     assert report["wrong"] == again["wrong"] == []
     assert dialled(tmp_path / "killed") == dialled(tmp_path / "whole")
-    assert (again["each"], again["messages"]) == (report["each"], report["messages"])
+    assert (ended(again), again["messages"]) == (ended(report), report["messages"])

@@ -51,7 +51,7 @@ def test_dialects_with_the_same_engine_share_it(
 ) -> None:
     loaded = []
 
-    def load(chosen: EngineSettings, _: Settings) -> object:
+    def load(chosen: EngineSettings, _: Settings, *, shared: bool = False) -> object:
         loaded.append(chosen.model)
         return object()
 

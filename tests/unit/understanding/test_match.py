@@ -79,6 +79,14 @@ def test_no_with_a_correction_keeps_both(listen: Listen) -> None:
     assert meaning.when.day is not None and meaning.when.day.isoformat() == "2026-11-20"
 
 
+def test_yes_changes_the_time_only_by_what_was_most_likely_said(listen: Listen) -> None:
+    doubtful = ("对着力求折某龙", "对着力求折骂龙", "对这里求折某龙")  # 克里马擦 is at once
+    meaning = listen(*doubtful, state=State.CONFIRM)
+    assert (meaning.kind, meaning.code, meaning.when) == (Kind.ACT, Act.YES, None)
+    moved = listen("对，不过改到后天吧", "对不过改到后天吧", state=State.CONFIRM)
+    assert moved.when is not None and moved.when.day is not None
+
+
 def test_asking_for_a_human_is_heard_when_a_service_was_asked_for(listen: Listen) -> None:
     assert listen("转人工").code == Act.OPERATOR
 
