@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
 from sqlmodel import Session, col, func, select
 
 from store.database import Store, StoreError
+from store.elders import Change
 from store.models import (
     Elder,
     OrderEvent,
@@ -37,12 +37,6 @@ class Entry:
     district: str = ""
     radius_km: float = 5.0
     orders_a_day: int = 20
-
-
-class Change(StrEnum):
-    ADDED = "added"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
 
 
 class ListedProvider(NamedTuple):

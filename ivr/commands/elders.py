@@ -11,7 +11,7 @@ import typer
 
 from ivr.commands import persons
 from ivr.commands.opened import opened_store
-from ivr.commands.tables import LineError, entries, given, text_of
+from ivr.commands.tables import LineError, given, read_table, take_in
 from ivr.config import ROOT, load_settings
 from ivr.orders.places import read_place
 from ivr.understanding.dialects import dialect_names
@@ -99,29 +99,16 @@ def import_file(
     field leaves what is known as it is.
     A line that is wrong is named, the others go in.
     """
-    changes = dict.fromkeys(Change, 0)
-    wrong: list[dict[str, Any]] = []
-    try:
-        lines = list(entries(text_of(file), NEEDED, OPTIONAL, _registration))
-    except LineError as error:
-        print(f"yihu: {file}: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    lines = read_table(file, NEEDED, OPTIONAL, _registration)
     with opened_store(load_settings()) as store:
-        for line, entry in lines:
-            if isinstance(entry, LineError):
-                wrong.append({"line": line, "reason": str(entry)})
-                print(f"{file}:{line}: {entry}", file=sys.stderr)
-                continue
+
+        def take(line: int, entry: Registration) -> Change:
             done = register(store, entry)
-            changes[done.change] += 1
             if done.shares_with and done.change is not Change.UNCHANGED:
                 print(f"{file}:{line}: {_told(done)}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({**changes, "wrong": wrong}, ensure_ascii=False))
-    summary = ", ".join(f"{count} {change}" for change, count in changes.items())
-    print(f"yihu: {summary}, {len(wrong)} wrong", file=sys.stderr)
-    if wrong:
-        raise typer.Exit(1)
+            return done.change
+
+        take_in(file, lines, Change, take, as_json)
 
 
 @app.command("list")

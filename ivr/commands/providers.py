@@ -12,13 +12,14 @@ import typer
 
 from ivr.catalog import load_catalog, services
 from ivr.commands.opened import opened_store
-from ivr.commands.tables import LineError, entries, given, text_of
+from ivr.commands.tables import LineError, given, read_table, take_in
 from ivr.config import load_settings
 from ivr.orders.places import read_place
 from store import providers
+from store.elders import Change
 from store.models import Provider
 from store.phones import PhoneError, normalise
-from store.providers import Change, Entry, ListedProvider
+from store.providers import Entry, ListedProvider
 from store.services import sync
 
 NEEDED = ("name", "phone", "latitude", "longitude", "services")
@@ -78,31 +79,18 @@ def import_file(
     workers have commas, semicolons or blanks between them. A line that is wrong is named, the
     others go in.
     """
-    changes = dict.fromkeys(Change, 0)
-    wrong: list[dict[str, Any]] = []
-    try:
-        lines = list(entries(text_of(file), NEEDED, OPTIONAL, _entry))
-    except LineError as error:
-        print(f"yihu: {file}: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    lines = read_table(file, NEEDED, OPTIONAL, _entry)
     with opened_store(load_settings()) as store:
         sync(store, services(load_catalog()))
-        for line, read in lines:
-            if isinstance(read, LineError):
-                wrong.append({"line": line, "reason": str(read)})
-                print(f"{file}:{line}: {read}", file=sys.stderr)
-                continue
+
+        def take(_: int, read: tuple[Entry, list[str]]) -> Change:
             entry, names = read
             provider, change = providers.register(store, entry)
-            changes[change] += 1
             for worker in names:
                 providers.add_worker(store, provider.id or 0, worker, "")
-    if as_json:
-        print(json.dumps({**changes, "wrong": wrong}, ensure_ascii=False))
-    summary = ", ".join(f"{count} {change}" for change, count in changes.items())
-    print(f"yihu: {summary}, {len(wrong)} wrong", file=sys.stderr)
-    if wrong:
-        raise typer.Exit(1)
+            return change
+
+        take_in(file, lines, Change, take, as_json)
 
 
 @app.command("list")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
+
+import typer
 
 T = TypeVar("T")
 
@@ -24,6 +29,47 @@ def text_of(file: Path) -> str:
         except UnicodeDecodeError:
             continue
     raise LineError("is neither UTF-8 nor GB 18030; save it as CSV in UTF-8")
+
+
+def read_table(
+    file: Path,
+    needed: Sequence[str],
+    optional: Sequence[str],
+    read: Callable[[dict[str, str]], T],
+) -> list[tuple[int, T | LineError]]:
+    """All lines of a file, as `entries` gives them; ends the command where it is no such table."""
+    try:
+        return list(entries(text_of(file), needed, optional, read))
+    except LineError as error:
+        print(f"yihu: {file}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def take_in(
+    file: Path,
+    lines: Iterable[tuple[int, T | LineError]],
+    changes: Iterable[StrEnum],
+    take: Callable[[int, T], StrEnum],
+    as_json: bool,
+) -> None:
+    """Registers every line that is right and names those that are not, with which it fails.
+
+    `take` is given the number of a line and its entry, and says which of `changes` came of it.
+    """
+    counts = dict.fromkeys(changes, 0)
+    wrong = []
+    for line, entry in lines:
+        if isinstance(entry, LineError):
+            wrong.append({"line": line, "reason": str(entry)})
+            print(f"{file}:{line}: {entry}", file=sys.stderr)
+        else:
+            counts[take(line, entry)] += 1
+    if as_json:
+        print(json.dumps({**counts, "wrong": wrong}, ensure_ascii=False))
+    summary = ", ".join(f"{count} {change}" for change, count in counts.items())
+    print(f"yihu: {summary}, {len(wrong)} wrong", file=sys.stderr)
+    if wrong:
+        raise typer.Exit(1)
 
 
 def entries(

@@ -11,8 +11,9 @@ from ivr.orders.places import read_place
 from store import orders, phones, providers
 from store.audit import Action
 from store.database import Conflict
+from store.elders import Change
 from store.models import Role
-from store.providers import Change, Entry
+from store.providers import Entry
 
 HISTORY = 20
 MOST_KM = 1000

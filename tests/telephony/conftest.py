@@ -233,3 +233,12 @@ def site(make_site: Callable[..., Site]) -> Site:
     site = make_site()
     site.up()
     return site
+
+
+@pytest.fixture
+def outreach(own_asterisk: Site) -> Iterator[subprocess.Popen[bytes]]:
+    """The process that keeps promises, at the Asterisk of the test's own module."""
+    process = own_asterisk.start_outreach()
+    yield process
+    process.terminate()
+    process.wait(30)

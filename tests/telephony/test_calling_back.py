@@ -9,7 +9,7 @@ import random
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -131,14 +131,6 @@ def own_asterisk(make_site: Callable[..., Site], far_end: int) -> Site:
     made = make_site(YIHU_OUTBOUND__GATEWAY=f"127.0.0.1:{far_end}", **QUICK)
     made.start_asterisk()
     return made
-
-
-@pytest.fixture
-def outreach(own_asterisk: Site) -> Iterator[subprocess.Popen[bytes]]:
-    process = own_asterisk.start_outreach()
-    yield process
-    process.terminate()
-    process.wait(30)
 
 
 @pytest_asyncio.fixture

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-import pytest_asyncio
 from call_fixtures import (
     AT_NINE,
     HAIRCUT,
@@ -18,7 +17,6 @@ from call_fixtures import (
     YES,
     Caller,
     Say,
-    caller_of,
     introduce_elders,
 )
 from conftest import Site
@@ -31,18 +29,12 @@ ORDER = (HAIRCUT, AT_NINE, YES, Say("不用了", until="再见"))
 
 
 @pytest.fixture(scope="module")
-def own_site(make_site: Callable[..., Site]) -> Site:
+def answering_site(make_site: Callable[..., Site]) -> Site:
     """One that is hurt."""
     site = make_site()
     site.up()
     introduce_elders(site)
     return site
-
-
-@pytest_asyncio.fixture
-async def caller(own_site: Site) -> AsyncIterator[Caller]:
-    async with caller_of(own_site) as somebody:
-        yield somebody
 
 
 async def ordered(caller: Caller, number: str) -> list[str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
-import pytest_asyncio
 from call_fixtures import (
     AT_NINE,
     HAIRCUT,
@@ -30,18 +29,12 @@ SCRIPT = (HAIRCUT, AT_NINE, YES, Say("不用了", until="再见"))
 
 
 @pytest.fixture(scope="module")
-def own_site(make_site: Callable[..., Site]) -> Site:
+def answering_site(make_site: Callable[..., Site]) -> Site:
     """One that is stopped."""
     made = make_site()
     made.up()
     introduce_elders(made)
     return made
-
-
-@pytest_asyncio.fixture
-async def caller(own_site: Site) -> AsyncIterator[Caller]:
-    async with caller_of(own_site) as somebody:
-        yield somebody
 
 
 async def when_greeted(caller: Caller, number: str) -> None:

@@ -9,10 +9,10 @@ from sample_order import NOW, order
 
 from store import elders, order_life, orders, providers
 from store.database import Conflict, Store, StoreError
-from store.elders import Registration
+from store.elders import Change, Registration
 from store.models import StandingOrder, WorkOrder
 from store.order_steps import NOBODY
-from store.providers import Change, Entry
+from store.providers import Entry
 
 ENTRY = Entry("安康家政", "13900001111", 31.3, 120.6, frozenset({"bathing"}), "姑苏区", 4.0, 8)
 DAY = NOW - timedelta(hours=12), NOW + timedelta(hours=12)
