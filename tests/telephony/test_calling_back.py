@@ -276,16 +276,13 @@ async def test_one_who_hung_up_while_outreach_was_dead_is_called_back(world: Wor
     finally:
         first.kill()
         first.wait(30)
-    unseen = await dial(world.site, world.ami, elders[2])
-    with world.ami.events("QueueCallerJoin", "QueueCallerAbandon") as events:
-        async with asyncio.timeout(CALL_S):
-            while (event := await anext(events))["Event"] != "QueueCallerJoin":
-                pass
-            for channel in (channels[0], unseen):
-                await world.ami.action("Hangup", Channel=channel)
-                while (event := await anext(events))["Event"] != "QueueCallerAbandon":
-                    pass
-    assert event["CallerIDNum"] == elders[2]
+    waits = {visit.phone: visit.uniqueid for visit in world.visits()}
+    with world.ami.events("QueueCallerJoin", "Hangup") as events:
+        unseen = await dial(world.site, world.ami, elders[2])
+        joined = await event_of(events, "QueueCallerJoin", CallerIDNum=elders[2])
+        for channel, end in ((channels[0], waits[elders[0]]), (unseen, joined["Uniqueid"])):
+            await world.ami.action("Hangup", Channel=channel)
+            await event_of(events, "Hangup", Uniqueid=end)
     second = world.site.start_outreach()
     try:
         await world.until(lambda: len(world.rows()) == 2)
@@ -294,6 +291,28 @@ async def test_one_who_hung_up_while_outreach_was_dead_is_called_back(world: Wor
     finally:
         second.terminate()
         second.wait(30)
+
+
+async def test_one_who_hangs_up_while_their_place_is_said_is_called_back(
+    world: World, outreach: subprocess.Popen[bytes]
+) -> None:
+    """Asterisk takes that for a key, and was once kept busy by it for as long as it ran."""
+    first, second = world.number(), world.number()
+    await world.waits_in_queue(first)
+    names = ("QueueCallerJoin", "MusicOnHoldStop", "QueueCallerAbandon", "Hangup")
+    with world.ami.events(*names) as events:
+        channel = await dial(world.site, world.ami, second)
+        joined = await event_of(events, "QueueCallerJoin", CallerIDNum=second)
+        await event_of(events, "MusicOnHoldStop", Uniqueid=joined["Uniqueid"])
+        await world.ami.action("Hangup", Channel=channel)
+        async with asyncio.timeout(CALL_S):
+            async for event in events:
+                assert event["Event"] != "QueueCallerAbandon", "they were not hearing their place"
+                if event["Event"] == "Hangup" and event["Uniqueid"] == joined["Uniqueid"]:
+                    break
+    await world.until(world.rows)
+    assert [(row.phone, row.cause) for row in world.rows()] == [(second, Cause.ABANDONED)]
+    assert [visit.how for visit in world.visits()] == [None, QueueEnd.ABANDONED]
 
 
 @pytest.mark.parametrize("seed", [SEED, SEED + 1])
