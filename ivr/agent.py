@@ -21,7 +21,7 @@ from aiohttp import web
 from audio.recogniser import RecogniserError
 from audio.synthesiser import SynthesiserError
 from audio.vad import SileroVad
-from ivr import monitoring
+from ivr import monitoring, systemd
 from ivr.calls import metrics
 from ivr.calls.call import Site, answer_call
 from ivr.calls.overheard import overhear
@@ -222,7 +222,9 @@ async def serve(settings: Settings, site: Site, texts: list[str]) -> None:
     except OSError as error:
         raise AgentError(f"cannot listen: {error.strerror or error}") from error
     log.info("ready", audiosocket=own.audiosocket_port, http=own.http_port, calls=own.max_calls)
+    systemd.tell(systemd.READY)
     await stop.wait()
+    systemd.tell(systemd.STOPPING)
     site.admission.open = False
     log.info("stopping", calls=site.admission.present, at_most_s=own.drain_s)
     await _first_of(site.admission.drained(), hurry.wait(), timeout_s=own.drain_s)

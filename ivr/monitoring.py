@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
+from ivr import systemd
 from store.database import Store, StoreError
 
 Missing = Callable[[], Awaitable[list[str]]]
@@ -78,12 +79,15 @@ async def monitored(
 
 
 async def watch_loop() -> None:
-    """Until cancelled."""
+    """Until cancelled. Tells systemd as well that the loop goes round."""
     loop = asyncio.get_running_loop()
+    watched = systemd.watches()
     while True:
         due = loop.time() + LOOK_S
         await asyncio.sleep(LOOK_S)
         LOOP_DELAY.observe(max(0.0, loop.time() - due))
+        if watched:
+            systemd.tell(systemd.ALIVE)
 
 
 def unwritable(store: Store) -> str:

@@ -10,7 +10,7 @@ import sys
 import structlog
 from aiohttp import web
 
-from ivr import monitoring
+from ivr import monitoring, systemd
 from ivr.catalog import CatalogError, load_catalog, services
 from ivr.config import ConfigError, Settings, load_settings
 from ivr.console.app import make_app
@@ -60,7 +60,9 @@ async def serve(settings: Settings, store: Store) -> None:
 
     watched = settings.monitoring
     async with monitoring.monitored(watched.host, watched.console_port, missing):
+        systemd.tell(systemd.READY)
         await stop.wait()
+        systemd.tell(systemd.STOPPING)
     await runner.cleanup()
     log.info("stopped")
 

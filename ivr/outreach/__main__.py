@@ -14,7 +14,7 @@ from datetime import timedelta
 import aiohttp
 import structlog
 
-from ivr import monitoring
+from ivr import monitoring, systemd
 from ivr.catalog import CatalogError, load_catalog
 from ivr.config import ConfigError, Settings, load_settings
 from ivr.logs import set_up_logs
@@ -80,7 +80,9 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
             overhearing = keep_overhearing(ami, agent_may(settings, http), withdrawn)
             tasks.append(group.create_task(overhearing, name="overhearing"))
         log.info("ready", gateway=settings.outbound.gateway or "none")
+        systemd.tell(systemd.READY)
         await stop.wait()
+        systemd.tell(systemd.STOPPING)
         for task in tasks:
             task.cancel()
     log.info("stopped")

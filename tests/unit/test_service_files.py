@@ -66,6 +66,13 @@ def test_calls_have_the_time_to_end_that_the_settings_promise(name: str) -> None
     assert found and int(found[1]) > AgentSettings().drain_s + 10
 
 
+@pytest.mark.parametrize("name", ["agent", "outreach", "console"])
+def test_process_that_freezes_is_started_again(name: str) -> None:
+    """See tests/telephony/test_watchdog.py for what the process does."""
+    lines = (SERVICE / "systemd" / f"yihu-{name}.service").read_text().splitlines()
+    assert {"Type=notify", "Restart=always", "WatchdogSec=10"} <= set(lines)
+
+
 def test_dashboard_asks_for_what_is_measured() -> None:
     dashboard: dict[str, Any] = json.loads((SERVICE / "grafana" / "yihu.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
