@@ -56,9 +56,9 @@ LOG_BYTES = 20_000_000
 """A log this long is put aside (one old one is kept) when its process starts."""
 
 FROZEN_SECONDS = 10.0
-"""An agent that has not answered for so long is ended: whoever talks to it hears nothing, and
-Asterisk goes on to an operator only when the connection is closed. Longer than anything that the
-agent does without looking up, also on a machine that is overloaded."""
+"""A process that has not answered for so long is ended: whoever talks to a frozen agent hears
+nothing, and Asterisk goes on to an operator only when the connection is closed. Longer than
+anything that one of them does without looking up, also on a machine that is overloaded."""
 LOOK_SECONDS = 1.0
 PROGRESS_SECONDS = 10.0
 """A long step says how far it is this often."""
@@ -330,7 +330,7 @@ class Supervisor:
                 self._state.ready = True
                 write_state(self._settings, self._state)
                 on_ready()
-                keepers.append(asyncio.create_task(self._watch_agent()))
+                keepers += [asyncio.create_task(self._watch(child)) for child in self._children[1:]]
                 await asyncio.wait([stop, *keepers], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (ready, stop, *keepers):
@@ -373,25 +373,25 @@ class Supervisor:
             log.error("ended", process=child.name, status=status, again_in_s=round(delay, 1))
             await asyncio.sleep(delay)
 
-    async def _watch_agent(self) -> NoReturn:
-        """Ends an agent that is there, has answered before, and does not any more."""
-        own = self._settings.agent
-        url = f"http://{pbx.loopback(own.host)}:{own.http_port}/healthz"
-        agent = next(child for child in self._children if child.name == "agent")
-        seen, answered_at = agent.process, 0.0
+    async def _watch(self, child: Child) -> NoReturn:
+        """Ends a process of ours that is there, has answered before, and does not any more."""
+        url = f"{monitored_at(self._settings)[child.name]}/healthz"
+        seen, answered_at = child.process, 0.0
         limit = aiohttp.ClientTimeout(total=FROZEN_SECONDS / 2)
         async with aiohttp.ClientSession(timeout=limit) as session:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
-                if agent.process is not seen:  # a new one, which takes its time to load
-                    seen, answered_at = agent.process, 0.0
+                if child.process is not seen:  # a new one, which takes its time to load
+                    seen, answered_at = child.process, 0.0
                 try:
                     async with session.get(url):
                         answered_at = time.monotonic()
                 except (aiohttp.ClientError, TimeoutError):
                     silent_s = time.monotonic() - answered_at
-                    if seen and answered_at and silent_s > FROZEN_SECONDS and agent.process is seen:
-                        log.error("the agent is frozen, and is ended", silent_s=round(silent_s, 1))
+                    if seen and answered_at and silent_s > FROZEN_SECONDS and child.process is seen:
+                        log.error(
+                            "frozen, is ended", process=child.name, silent_s=round(silent_s, 1)
+                        )
                         answered_at = 0.0
                         with contextlib.suppress(ProcessLookupError):
                             seen.kill()
@@ -458,6 +458,16 @@ def _open_log(path: Path) -> IO[bytes]:
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.old"))
     return path.open("ab")
+
+
+def monitored_at(settings: Settings) -> dict[str, str]:
+    """By process: where its /healthz, /readyz and /metrics are."""
+    agent, own = settings.agent, settings.monitoring
+    return {
+        "agent": f"http://{pbx.loopback(agent.host)}:{agent.http_port}",
+        "outreach": f"http://{pbx.loopback(own.host)}:{own.outreach_port}",
+        "console": f"http://{pbx.loopback(own.host)}:{own.console_port}",
+    }
 
 
 def last_line(settings: Settings, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A process freezes in the middle of a call: what the caller experiences of it."""
+"""A process freezes: what the caller experiences of it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from call_fixtures import (
     Say,
     introduce_elders,
 )
-from conftest import Site
+from conftest import Site, wait_until
 
-from ivr.supervisor import READY_SECONDS, wait_ready
+from ivr.supervisor import READY_SECONDS, wait_all_ready, wait_ready
 from store.models import Outcome
 
 pytestmark = pytest.mark.faults
@@ -78,6 +78,16 @@ async def test_who_talks_to_an_agent_that_freezes_and_who_calls_then_reach_the_o
         leave.set()
     await asyncio.wait_for(wait_ready(caller.settings), READY_SECONDS)
     assert await ordered(caller, after) == ["haircut"]
+
+
+@pytest.mark.parametrize("name", ["outreach", "console"])
+async def test_what_is_promised_and_shown_goes_on_after_its_process_froze(
+    caller: Caller, name: str
+) -> None:
+    site, old = caller.site, caller.site.pid(name)
+    async with frozen(site, name):
+        await asyncio.to_thread(wait_until, lambda: site.pid(name) != old)
+    await asyncio.wait_for(wait_all_ready(site.settings), READY_SECONDS)
 
 
 async def test_call_goes_on_after_asterisk_was_frozen_for_a_moment(caller: Caller) -> None:
