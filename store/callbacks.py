@@ -20,7 +20,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from store import switches
-from store.database import Conflict, Store
+from store.database import Conflict, Store, reading
 from store.models import (
     OPEN_CALLBACKS,
     Call,
@@ -166,8 +166,9 @@ def claim(store: Store, id: int, by: str, at: datetime) -> Callback | None:
 def renew(store: Store, by: str, at: datetime) -> None:
     """Says that this process still looks after what it has claimed. Raises StoreError."""
     with store.write() as session:
-        for row in session.exec(_claims().where(Callback.claimed_by == by)):
-            row.claimed_at = at
+        for row in session.exec(_claims()):
+            if row.claimed_by == by:
+                row.claimed_at = at
 
 
 def take_over(store: Store, by: str, at: datetime, silent_since: datetime) -> list[Callback]:
@@ -257,28 +258,11 @@ def close_served(store: Store, at: datetime) -> list[Callback]:
     Served is who has talked to an operator; or who has ended a call with the agent as one ends a
     call, unless it is an operator they have asked for.
     """
-    talked = exists().where(
-        col(QueueVisit.phone) == col(Callback.phone),
-        col(QueueVisit.answered_at) > col(Callback.queued_at),
-        col(QueueVisit.how) == QueueEnd.ANSWERED,
-    )
-    finished = exists().where(
-        col(Call.phone) == col(Callback.phone),
-        col(Call.started_at) > col(Callback.queued_at),
-        col(Call.next) == Next.HANGUP,
-        or_(col(Call.outcome) == Outcome.ORDERED, col(Call.reason) == "goodbye"),
-    )
-    wish: ColumnElement[bool] = (col(Callback.cause) == Cause.ASKED) & (
-        col(Callback.wants) == Wants.OPERATOR
-    )
+    with store.read() as session:
+        if session.exec(_served()).first() is None:
+            return []
     with store.write() as session:
-        rows = list(
-            session.exec(
-                select(Callback).where(
-                    col(Callback.state).in_(TO_BE_DIALLED), or_(talked, finished & ~wish)
-                )
-            )
-        )
+        rows = list(session.exec(_served()))
         for row in rows:
             _close(session, row, CallbackState.DONE, at, "called again and was served")
         return rows
@@ -324,10 +308,10 @@ LONGEST_CALL = timedelta(hours=1)
 """A call that is open for longer has no end in the store because the agent died."""
 
 
-def due(store: Store, at: datetime) -> list[Callback]:
+def due(store: Store | Session, at: datetime) -> list[Callback]:
     """Those to be dialled now, in their order, without people who are on the telephone with us at
     this moment. Raises StoreError."""
-    with store.read() as session:
+    with reading(store) as session:
         return list(session.exec(_due(), params={"at": at, "lasting_since": at - LONGEST_CALL}))
 
 
@@ -363,13 +347,10 @@ def on_the_telephone(number: Mapped[str]) -> ColumnElement[bool]:
     return waiting | talking
 
 
-def claimed(store: Store, by: str | None = None) -> list[Callback]:
+def claimed(store: Store | Session, by: str | None = None) -> list[Callback]:
     """Those being dialled or on the line, of one process or of all. Raises StoreError."""
-    rows = _claims()
-    if by is not None:
-        rows = rows.where(Callback.claimed_by == by)
-    with store.read() as session:
-        return list(session.exec(rows))
+    with reading(store) as session:
+        return [row for row in session.exec(_claims()) if by is None or row.claimed_by == by]
 
 
 def newest_callbacks(
@@ -411,8 +392,30 @@ def of_attempt(store: Store, attempt: UUID) -> Callback | None:
 # --- inside ---
 
 
+@cache
 def _claims() -> SelectOfScalar[Callback]:
     return select(Callback).where(col(Callback.state).in_(ON_THE_LINE))
+
+
+@cache
+def _served() -> SelectOfScalar[Callback]:
+    talked = exists().where(
+        col(QueueVisit.phone) == col(Callback.phone),
+        col(QueueVisit.answered_at) > col(Callback.queued_at),
+        col(QueueVisit.how) == QueueEnd.ANSWERED,
+    )
+    finished = exists().where(
+        col(Call.phone) == col(Callback.phone),
+        col(Call.started_at) > col(Callback.queued_at),
+        col(Call.next) == Next.HANGUP,
+        or_(col(Call.outcome) == Outcome.ORDERED, col(Call.reason) == "goodbye"),
+    )
+    wish: ColumnElement[bool] = (col(Callback.cause) == Cause.ASKED) & (
+        col(Callback.wants) == Wants.OPERATOR
+    )
+    return select(Callback).where(
+        col(Callback.state).in_(TO_BE_DIALLED), or_(talked, finished & ~wish)
+    )
 
 
 def _came_of(session: Session, call_id: UUID, phone: str) -> Callback | None:

@@ -141,6 +141,16 @@ class Store:
             raise StoreError(_explanation(self.url, error)) from error
 
 
+@contextmanager
+def reading(where: Store | Session) -> Iterator[Session]:
+    """Of the store a view of its own, or else the one that is there. Raises StoreError."""
+    if isinstance(where, Store):
+        with where.read() as session:
+            yield session
+    else:
+        yield where
+
+
 def open_store(url: str) -> Store:
     """The store at `url` with its schema up to date. Raises StoreError."""
     store = Store(url)

@@ -12,16 +12,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, exists, or_
+from sqlalchemy import Update, bindparam, exists, insert, or_, update
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import Select, SelectOfScalar
 
 from store import complaints, messages, switches
 from store.callbacks import LONGEST_CALL, on_the_telephone
-from store.database import Store, StoreError
+from store.database import Store, StoreError, reading
 from store.models import (
     OPEN_FOLLOW_UPS,
     CareAlert,
@@ -104,7 +106,8 @@ class Attempted(Due):
     dialled: tuple[datetime, ...] = ()
     """When each try was made, the last one included."""
     sms_phone: str = ""
-    """Where they can be written to; empty if nowhere, or they want no messages."""
+    """Where they can be asked for a rating in writing; empty if nowhere, or they want no messages,
+    or it is not a rating that is asked."""
     code: str = ""
     """Service of the order, empty without one."""
     served_at: datetime | None = None
@@ -175,9 +178,9 @@ def plan(
     Nobody is called before `due_at`; outside the calling hours neither, but that is decided when it
     is dialled. Where the number is withheld it is given up at once, so that it is counted.
     """
-    row = session.exec(select(FollowUp).where(FollowUp.key == key)).one_or_none()
-    if row is not None:
-        return row
+    known = session.exec(_of_key(), params={"key": key}).one_or_none()
+    if known is not None:
+        return known
     row = FollowUp(
         key=key,
         purpose=purpose,
@@ -206,29 +209,56 @@ def claim(session: Session, ids: Collection[int], by: str, at: datetime) -> list
     """
     if not ids or switches.paused(session):
         return []
-    rows = session.exec(
+    rows = session.exec(_still_due(), params={"ids": list(ids), "at": at}).all()
+    if not rows:
+        return []
+    claims, events = [], []
+    for row in rows:
+        session.expunge(row)  # written below, all of them by one statement
+        row.state, row.tries, row.attempt_id = FollowUpState.DIALLING, row.tries + 1, uuid4()
+        row.claimed_by, row.claimed_at = by, at
+        claims.append({"which": row.id, "tries": row.tries, "attempt": row.attempt_id})
+        events.append(_entry(row.id or 0, FollowUpEventKind.DIALLED, at, f"try {row.tries}"))
+    connection = session.connection()
+    connection.execute(_claim(), [{**claim, "by": by, "at": at} for claim in claims])
+    connection.execute(_EVENT, events)
+    return list(rows)
+
+
+@cache
+def _claim() -> Update:
+    return (
+        update(FollowUp)
+        .where(col(FollowUp.id) == bindparam("which"))
+        .values(
+            state=FollowUpState.DIALLING,
+            tries=bindparam("tries"),
+            attempt_id=bindparam("attempt"),
+            claimed_by=bindparam("by"),
+            claimed_at=bindparam("at"),
+        )
+    )
+
+
+@cache
+def _still_due() -> SelectOfScalar[FollowUp]:
+    return (
         select(FollowUp)
         .where(
-            col(FollowUp.id).in_(ids),
+            col(FollowUp.id).in_(bindparam("ids", expanding=True)),
             FollowUp.state == FollowUpState.WAITING,
-            FollowUp.due_at <= at,
+            col(FollowUp.due_at) <= bindparam("at"),
         )
         .order_by(col(FollowUp.due_at), col(FollowUp.id))
         .with_for_update()
-    ).all()
-    for row in rows:
-        row.state = FollowUpState.DIALLING
-        row.attempt_id = uuid4()
-        row.tries += 1
-        row.claimed_by, row.claimed_at = by, at
-        _event(session, row, FollowUpEventKind.DIALLED, at, f"try {row.tries}")
-    return list(rows)
+    )
 
 
 def renew(session: Session, by: str, at: datetime) -> None:
     """Says that this process still looks after what it has claimed."""
-    for row in session.exec(_claims().where(FollowUp.claimed_by == by)):
-        row.claimed_at = at
+    for row in session.exec(_claims()):
+        if row.claimed_by == by:
+            row.claimed_at = at
 
 
 def take_over(session: Session, by: str, at: datetime, silent_since: datetime) -> list[FollowUp]:
@@ -243,13 +273,26 @@ def take_over(session: Session, by: str, at: datetime, silent_since: datetime) -
     return rows
 
 
-def reached(session: Session, attempt: UUID, at: datetime) -> FollowUp | None:
-    """They have answered. None if this attempt is not being dialled."""
-    row = _of_attempt(session, attempt, (FollowUpState.DIALLING,))
-    if row is not None:
-        row.state, row.reached_call_id = FollowUpState.REACHED, attempt
-        _event(session, row, FollowUpEventKind.REACHED, at)
-    return row
+def reached(session: Session, attempt: UUID, at: datetime) -> int | None:
+    """They have answered; returns the follow-up, None if this attempt is not being dialled."""
+    connection = session.connection()
+    id = connection.execute(_reached(), {"attempt": attempt}).scalar_one_or_none()
+    if id is not None:
+        connection.execute(_EVENT, _entry(id, FollowUpEventKind.REACHED, at))
+    return id
+
+
+@cache
+def _reached() -> ReturningUpdate[int | None]:
+    return (
+        update(FollowUp)
+        .where(
+            col(FollowUp.attempt_id) == bindparam("attempt"),
+            col(FollowUp.state) == FollowUpState.DIALLING,
+        )
+        .values(state=FollowUpState.REACHED, reached_call_id=col(FollowUp.attempt_id))
+        .returning(col(FollowUp.id))
+    )
 
 
 def missed(session: Session, attempt: UUID, at: datetime, why: str, next: Next) -> FollowUp | None:
@@ -281,11 +324,16 @@ def release(session: Session, attempt: UUID, at: datetime, why: str, due_at: dat
         _event(session, row, FollowUpEventKind.RELEASED, at, why)
 
 
-def put_off(session: Session, id: int, due_at: datetime) -> None:
-    """Not to be dialled before `due_at`."""
-    row = session.get(FollowUp, id, with_for_update=True)
-    if row is not None and row.state is FollowUpState.WAITING:
-        row.due_at = due_at
+def put_off(session: Session, later: Iterable[tuple[int, datetime]]) -> None:
+    """Not to be dialled before then: id and time of each."""
+    if rows := [{"which": id, "later": at} for id, at in later]:
+        session.connection().execute(_put_off(), rows)
+
+
+@cache
+def _put_off() -> Update:
+    waiting = (col(FollowUp.id) == bindparam("which")) & (FollowUp.state == FollowUpState.WAITING)
+    return update(FollowUp).where(waiting).values(due_at=bindparam("later"))
 
 
 # --- what came of it ---
@@ -314,10 +362,8 @@ def rate(
     order = session.get(WorkOrder, order_id, with_for_update=True)
     if order is None:
         raise StoreError(f"there is no order {order_id}")
-    row = session.exec(
-        select(FollowUp).where(FollowUp.order_id == order_id, FollowUp.purpose == Purpose.RATING)
-    ).one_or_none()
-    rating = session.exec(select(Rating).where(Rating.order_id == order_id)).one_or_none()
+    row = session.exec(_asked(), params={"order": order_id}).one_or_none()
+    rating = session.exec(_rating(), params={"order": order_id}).one_or_none()
     first = rating is None
     if rating is None:
         rating = Rating(order_id=order_id, score=score, channel=channel, at=at)
@@ -339,6 +385,18 @@ def rate(
         step(session, order, OrderEvent.CLOSED, By(operator_id), at, f"rated {score}")
     session.flush()
     return Rated(rating, complaint, first)
+
+
+@cache
+def _asked() -> SelectOfScalar[FollowUp]:
+    return select(FollowUp).where(
+        col(FollowUp.order_id) == bindparam("order"), FollowUp.purpose == Purpose.RATING
+    )
+
+
+@cache
+def _rating() -> SelectOfScalar[Rating]:
+    return select(Rating).where(col(Rating.order_id) == bindparam("order"))
 
 
 def settle(
@@ -373,11 +431,11 @@ def order_gone(session: Session, order_id: int, at: datetime) -> None:
 # --- looking ---
 
 
-def due(store: Store, at: datetime, limit: int) -> list[Due]:
+def due(store: Store | Session, at: datetime, limit: int) -> list[Due]:
     """Those waiting to be dialled now, first the longest due, without people who are on the
-    telephone with us at this moment. Raises StoreError."""
+    telephone with us at this moment, or are being called for something else. Raises StoreError."""
     asked = {"at": at, "lasting_since": at - LONGEST_CALL, "most": limit}
-    with store.read() as session:
+    with reading(store) as session:
         return [
             Due(row, elder.call_from, elder.call_to, elder.call_days, elder.calls_refused)
             if elder
@@ -397,7 +455,11 @@ def how_many_due(store: Store, at: datetime) -> int:
 
 @cache
 def _due() -> Select[FollowUp, Elder]:
-    """Put together once: it is asked every second."""
+    """Put together once: it is asked all the time."""
+    other = aliased(FollowUp)
+    called = exists().where(
+        col(other.phone) == col(FollowUp.phone), col(other.state).in_(ON_THE_LINE)
+    )
     return (
         select(FollowUp, Elder)
         .outerjoin(Elder, col(Elder.id) == col(FollowUp.elder_id))
@@ -405,6 +467,7 @@ def _due() -> Select[FollowUp, Elder]:
             FollowUp.state == FollowUpState.WAITING,
             col(FollowUp.due_at) <= bindparam("at"),
             ~on_the_telephone(col(FollowUp.phone)),
+            ~called,
         )
         .order_by(col(FollowUp.due_at), col(FollowUp.id))
         .limit(bindparam("most"))
@@ -430,40 +493,69 @@ def unanswered(session: Session, at: datetime, limit: int) -> list[FollowUp]:
     )
 
 
-def claimed(store: Store, by: str | None = None) -> list[FollowUp]:
+def claimed(store: Store | Session, by: str | None = None) -> list[FollowUp]:
     """Those being dialled or on the line, of one process or of all. Raises StoreError."""
-    rows = _claims()
-    if by is not None:
-        rows = rows.where(FollowUp.claimed_by == by)
-    with store.read() as session:
-        return list(session.exec(rows))
+    with reading(store) as session:
+        return [row for row in session.exec(_claims()) if by is None or row.claimed_by == by]
 
 
-def of_attempt(store: Store, attempt: UUID) -> Attempted | None:
-    """What an attempt was or is made for. Raises StoreError."""
+def on_the_line(store: Store, attempt: UUID) -> bool:
+    """Whether nothing is known yet of what became of an attempt. Raises StoreError."""
     with store.read() as session:
-        row = session.exec(select(FollowUp).where(FollowUp.attempt_id == attempt)).one_or_none()
-        return with_tries(session, row) if row else None
+        return session.exec(_state(), params={"attempt": attempt}).one_or_none() in ON_THE_LINE
+
+
+@cache
+def _state() -> SelectOfScalar[FollowUpState]:
+    return select(col(FollowUp.state)).where(col(FollowUp.attempt_id) == bindparam("attempt"))
+
+
+def of_attempt(session: Session, attempt: UUID) -> Attempted | None:
+    """What an attempt on the line is made for."""
+    row = _of_attempt(session, attempt, ON_THE_LINE)
+    return with_tries(session, row) if row else None
 
 
 def with_tries(session: Session, row: FollowUp) -> Attempted:
     """All that must be known to decide what comes after a try."""
-    elder = session.get(Elder, row.elder_id) if row.elder_id else None
-    order = session.get(WorkOrder, row.order_id) if row.order_id else None
-    dialled = select(FollowUpEvent.at).where(
-        FollowUpEvent.follow_up_id == row.id, FollowUpEvent.kind == FollowUpEventKind.DIALLED
-    )
+    elder, order = session.exec(_whose(), params={"id": row.id}).one()
+    number = None
+    if row.purpose is Purpose.RATING:
+        number = messages.number_for(session, row.phone, row.elder_id)
     return Attempted(
         row,
         elder.call_from if elder else None,
         elder.call_to if elder else None,
         elder.call_days if elder else "",
         elder.calls_refused if elder else False,
-        tuple(session.exec(dialled.order_by(col(FollowUpEvent.id)))),
-        messages.number_for(session, row.phone, row.elder_id) or "",
+        tuple(session.exec(_dialled(), params={"id": row.id})),
+        number or "",
         order.code if order else "",
         served_at(order) if order else None,
         elder.name if elder else "",
+    )
+
+
+@cache
+def _whose() -> Select[Elder | None, WorkOrder | None]:
+    return (
+        select(Elder, WorkOrder)
+        .select_from(FollowUp)
+        .outerjoin(Elder, col(Elder.id) == col(FollowUp.elder_id))
+        .outerjoin(WorkOrder, col(WorkOrder.id) == col(FollowUp.order_id))
+        .where(col(FollowUp.id) == bindparam("id"))
+    )
+
+
+@cache
+def _dialled() -> SelectOfScalar[datetime]:
+    return (
+        select(FollowUpEvent.at)
+        .where(
+            col(FollowUpEvent.follow_up_id) == bindparam("id"),
+            FollowUpEvent.kind == FollowUpEventKind.DIALLED,
+        )
+        .order_by(col(FollowUpEvent.id))
     )
 
 
@@ -472,13 +564,13 @@ def served_at(order: WorkOrder) -> datetime:
     return order.started_at or order.completed_at or order.scheduled_for or order.created_at
 
 
-def errand_of(store: Store, call_id: UUID, phone: str) -> Errand | None:
+def errand_of(store: Store | Session, call_id: UUID, phone: str) -> Errand | None:
     """What to ask in a call: what it was made for, or else what is open with who calls in.
 
     Of several open ones that which has waited longest. Raises StoreError.
     """
-    with store.read() as session:
-        row = session.exec(select(FollowUp).where(FollowUp.attempt_id == call_id)).one_or_none()
+    with reading(store) as session:
+        row = session.exec(_attempted(locked=False), params={"attempt": call_id}).one_or_none()
         if row is None and phone:
             row = session.exec(
                 select(FollowUp)
@@ -523,7 +615,7 @@ def events_of(store: Store, ids: Iterable[int]) -> dict[int, list[FollowUpEvent]
 def rating_of(store: Store, order_id: int) -> Rating | None:
     """Raises StoreError."""
     with store.read() as session:
-        return session.exec(select(Rating).where(Rating.order_id == order_id)).one_or_none()
+        return session.exec(_rating(), params={"order": order_id}).one_or_none()
 
 
 def newest_ratings(store: Store, limit: int | None = None) -> list[ListedRating]:
@@ -544,6 +636,7 @@ def newest_ratings(store: Store, limit: int | None = None) -> list[ListedRating]
 # --- inside ---
 
 
+@cache
 def _claims() -> SelectOfScalar[FollowUp]:
     return select(FollowUp).where(col(FollowUp.state).in_(ON_THE_LINE))
 
@@ -551,41 +644,65 @@ def _claims() -> SelectOfScalar[FollowUp]:
 def _of_attempt(
     session: Session, attempt: UUID, states: Collection[FollowUpState]
 ) -> FollowUp | None:
-    row = session.exec(
-        select(FollowUp).where(FollowUp.attempt_id == attempt).with_for_update()
-    ).one_or_none()
+    row = session.exec(_attempted(locked=True), params={"attempt": attempt}).one_or_none()
     return row if row is not None and row.state in states else None
 
 
+@cache
+def _attempted(*, locked: bool) -> SelectOfScalar[FollowUp]:
+    found = select(FollowUp).where(col(FollowUp.attempt_id) == bindparam("attempt"))
+    return found.with_for_update() if locked else found
+
+
+@cache
+def _of_key() -> SelectOfScalar[FollowUp]:
+    return select(FollowUp).where(col(FollowUp.key) == bindparam("key"))
+
+
 def _go_on(session: Session, row: FollowUp, at: datetime, why: str, next: Next) -> None:
-    row.detail = why
     _event(session, row, FollowUpEventKind.NOT_REACHED, at, why)
     match next:
         case Again(again):
+            session.expunge(row)  # by far the most frequent, and so written by one statement
             _put_back(row, FollowUpState.WAITING, again, why)
-        case Message(phone, text, until):
-            _write_to(session, row, phone, text, at, until)
+            later = {"which": row.id, "later": again, "why": why}
+            session.connection().execute(_called_again(), later)
+        case Message():
+            _write_to(session, row, next, at, why)
         case GiveUp(end):
             _close(session, row, end, at, why)
 
 
-def _write_to(
-    session: Session, row: FollowUp, phone: str, text: str, at: datetime, until: datetime
-) -> None:
-    message = messages.queue_sms(
+@cache
+def _called_again() -> Update:
+    return (
+        update(FollowUp)
+        .where(col(FollowUp.id) == bindparam("which"))
+        .values(
+            state=FollowUpState.WAITING,
+            due_at=bindparam("later"),
+            detail=bindparam("why"),
+            claimed_by="",
+            claimed_at=None,
+        )
+    )
+
+
+def _write_to(session: Session, row: FollowUp, message: Message, at: datetime, why: str) -> None:
+    queued = messages.queue_sms(
         session,
         key=row.key,
-        phone=phone,
-        text=text,
+        phone=message.phone,
+        text=message.text,
         purpose=SmsPurpose.RATING,
         at=at,
         follow_up_id=row.id,
         order_id=row.order_id,
     )
-    if message is None:
+    if queued is None:
         _close(session, row, FollowUpEnd.NO_ANSWER, at, "wants no messages")
         return
-    _put_back(row, FollowUpState.MESSAGED, until, row.detail)
+    _put_back(row, FollowUpState.MESSAGED, message.until, why)
     _event(session, row, FollowUpEventKind.MESSAGED, at)
 
 
@@ -625,6 +742,24 @@ def _event(
     operator_id: int | None = None,
 ) -> None:
     assert row.id is not None
-    session.add(
-        FollowUpEvent(follow_up_id=row.id, at=at, kind=kind, detail=detail, operator_id=operator_id)
-    )
+    session.connection().execute(_EVENT, _entry(row.id, kind, at, detail, operator_id))
+
+
+_EVENT = insert(FollowUpEvent)
+"""Outside the session's unit of work, which costs several times as much."""
+
+
+def _entry(
+    id: int,
+    kind: FollowUpEventKind,
+    at: datetime,
+    detail: str = "",
+    operator_id: int | None = None,
+) -> dict[str, Any]:
+    return {
+        "follow_up_id": id,
+        "at": at,
+        "kind": kind,
+        "detail": detail,
+        "operator_id": operator_id,
+    }

@@ -11,10 +11,12 @@ import re
 from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import case
+from sqlalchemy import bindparam, case
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from store.database import Conflict, Store
 from store.models import Phone, SmsIn, SmsOut, SmsPurpose, SmsState, SmsStop
@@ -49,14 +51,29 @@ def takes_sms(phone: str) -> bool:
 def number_for(session: Session, phone: str, elder_id: int | None) -> str | None:
     """Where a message to an elder goes: `phone` itself, or a mobile registered for them (their
     own, or their family's). None if there is none, or if who has it wants no messages."""
-    numbers = [phone]
-    if elder_id is not None:
-        own = select(Phone.number).where(Phone.elder_id == elder_id).order_by(col(Phone.number))
-        numbers += session.exec(own).all()
-    for number in numbers:
-        if takes_sms(number) and session.get(SmsStop, number) is None:
-            return number
-    return None
+    if _may_get_sms(session, phone):
+        return phone
+    if elder_id is None:
+        return None
+    own = session.exec(_own_numbers(), params={"elder": elder_id}).all()
+    return next((number for number in own if _may_get_sms(session, number)), None)
+
+
+def _may_get_sms(session: Session, number: str) -> bool:
+    if not takes_sms(number):
+        return False
+    return session.exec(_stopped(), params={"phone": number}).one_or_none() is None
+
+
+@cache
+def _stopped() -> SelectOfScalar[str]:
+    return select(SmsStop.phone).where(col(SmsStop.phone) == bindparam("phone"))
+
+
+@cache
+def _own_numbers() -> SelectOfScalar[str]:
+    own = select(Phone.number).where(col(Phone.elder_id) == bindparam("elder"))
+    return own.order_by(col(Phone.number))
 
 
 def queue_sms(

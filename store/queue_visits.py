@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from store.callbacks import asked
-from store.database import Store
+from store.database import Store, reading
 from store.models import Callback, Cause, QueueEnd, QueueVisit, Wants
 
 
@@ -156,12 +156,12 @@ def waiting(store: Store) -> list[QueueVisit]:
         return list(session.exec(rows))
 
 
-def talking(store: Store) -> list[QueueVisit]:
+def talking(store: Store | Session) -> list[QueueVisit]:
     """Whom an operator has answered, and who talks still. Raises StoreError."""
     rows = select(QueueVisit).where(
         QueueVisit.how == QueueEnd.ANSWERED, col(QueueVisit.talk_ended_at).is_(None)
     )
-    with store.read() as session:
+    with reading(store) as session:
         return list(session.exec(rows))
 
 

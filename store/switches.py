@@ -7,12 +7,15 @@ about to do: nothing is claimed any more once `switch` has returned.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from store.audit import Action
-from store.database import Store
+from store.database import Store, reading
 from store.models import Audit, Operator, Switch
 
 OUTGOING = "outgoing"
@@ -29,11 +32,13 @@ class Switched(NamedTuple):
 
 def paused(where: Store | Session, name: str = OUTGOING) -> bool:
     """Whether it is switched off. Raises StoreError."""
-    if isinstance(where, Store):
-        with where.read() as session:
-            return paused(session, name)
-    found = where.exec(select(Switch.off).where(Switch.name == name)).one_or_none()
-    return bool(found)
+    with reading(where) as session:
+        return bool(session.exec(_off(), params={"name": name}).one_or_none())
+
+
+@cache
+def _off() -> SelectOfScalar[bool]:
+    return select(Switch.off).where(col(Switch.name) == bindparam("name"))
 
 
 def switch(

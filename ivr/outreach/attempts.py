@@ -73,13 +73,21 @@ class Attempts:
         self._now = now
         self._seen: dict[UUID, float] = {}
         """When an attempt of ours was begun, or taken over, in loop time."""
+        self._whose: dict[UUID, Promises] = {}
+        """What an attempt of ours is made for."""
         self._gone: set[UUID] = set()
         """Attempts whose channel was gone when it was last looked for."""
         self._tidied = False
 
-    def begun(self, attempt: UUID) -> None:
+    def begun(self, attempt: UUID, promises: Promises) -> None:
         """It is about to be dialled."""
         self._seen[attempt] = asyncio.get_running_loop().time()
+        self._whose[attempt] = promises
+
+    @property
+    def under_way(self) -> bool:
+        """Whether any attempt of ours is, as far as is known."""
+        return bool(self._whose)
 
     async def listen(self) -> NoReturn:
         """What the dialplan says of an attempt is entered at once."""
@@ -95,16 +103,18 @@ class Attempts:
     async def look(self) -> None:
         """Asks after all of them. Raises StoreError, AmiError."""
         lease = timedelta(seconds=LEASE_S)
-        mine: list[UUID] = []
+        mine: dict[UUID, Promises] = {}
         for one in self._promises:
-            mine += await asyncio.to_thread(one.look, self.me, self._now(), lease)
+            for attempt in await asyncio.to_thread(one.look, self.me, self._now(), lease):
+                mine[attempt] = one
+        self._whose = dict(mine)
         if not self._ami.connected:
             return
         if not self._tidied:
             await self._tidy()
             self._tidied = True
         self._seen = {one: at for one, at in self._seen.items() if one in mine}
-        self._gone &= set(mine)
+        self._gone &= mine.keys()
         for attempt in mine:
             await self._find_out(attempt)
 
@@ -145,11 +155,11 @@ class Attempts:
             case "dialling":
                 return
             case "answered":
-                for one in self._promises:
+                for one in self._owners(attempt):
                     await asyncio.to_thread(one.reached, attempt, now)
                 return
             case "served" | "left":
-                for one in self._promises:
+                for one in self._owners(attempt):
                     await asyncio.to_thread(one.over, attempt, now, status == "served")
             case "machine":
                 await self._miss(attempt, Miss.MACHINE)
@@ -182,12 +192,17 @@ class Attempts:
         host, _, port = self._settings.outbound.gateway.partition(":")
         return await asyncio.to_thread(answers, host, int(port or SIP_PORT))
 
+    def _owners(self, attempt: UUID) -> Sequence[Promises]:
+        """Of an attempt that is not ours, as far as is known, all are asked."""
+        one = self._whose.get(attempt)
+        return (one,) if one else self._promises
+
     async def _miss(self, attempt: UUID, how: Miss, why: str = "") -> None:
-        for one in self._promises:
+        for one in self._owners(attempt):
             await asyncio.to_thread(one.missed, attempt, self._now(), how, why or str(how))
 
     async def _release(self, attempt: UUID, why: str, wait_s: float) -> None:
-        for one in self._promises:
+        for one in self._owners(attempt):
             await asyncio.to_thread(one.release, attempt, self._now(), why, wait_s)
         log.info("not dialled", attempt=str(attempt), why=why)
 
@@ -202,4 +217,5 @@ class Attempts:
                 await astdb.forget(self._ami, FAMILY, row.key)
 
     async def _forget(self, attempt: UUID) -> None:
+        self._whose.pop(attempt, None)
         await astdb.forget(self._ami, FAMILY, str(attempt))

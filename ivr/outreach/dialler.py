@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
 from uuid import UUID
@@ -28,10 +28,14 @@ from ivr.telephony.ami import Ami, AmiError
 from ivr.telephony.members import QUEUE
 from store import callbacks, follow_ups, queue_visits, switches
 from store.database import Store, StoreError
+from store.follow_ups import Due
 from store.models import Callback, CallbackState, FollowUp, FollowUpState, Wants
 from store.privacy import mask_phone
 
 TICK_S = 1.0
+FOLLOW_UP_S = 10.0
+"""How often it is looked for follow-ups while calls are under way: nobody waits for a follow-up,
+and so several are begun at once."""
 LOOK_S = 3.0
 """How often it is asked what became of the calls under way."""
 ANSWER_MARGIN_S = 20.0
@@ -39,10 +43,24 @@ ANSWER_MARGIN_S = 20.0
 AGENT_GONE_S = 120.0
 """An agent that has not been there for so long does not come back by itself."""
 AT_ONCE = 10
-"""So many more follow-ups are looked at in one tick than could be dialled, and are being dialled:
-some are put off or given up. The others wait for the next."""
+"""So many more follow-ups are looked at in one tick than could be dialled: some are put off or
+given up. The others wait for the next."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the store says at one moment."""
+
+    asked: list[Callback]
+    """Due, as are those `owed`."""
+    owed: list[Due]
+    out: list[Callback]
+    """Being called, as are those `out_too`."""
+    out_too: list[FollowUp]
+    talking: set[UUID | None]
+    """Calls that an operator has answered and that last still."""
 
 
 class Dialler:
@@ -62,10 +80,11 @@ class Dialler:
         self._settings = settings
         self._agent_room = agent_room
         self._now = now
+        self._callbacks = OwedCallbacks(store, settings)
         self._follow_ups = OwedFollowUps(store, settings, catalog)
-        promises = (OwedCallbacks(store, settings), self._follow_ups)
-        self._attempts = Attempts(ami, settings, promises, now)
+        self._attempts = Attempts(ami, settings, (self._callbacks, self._follow_ups), now)
         self._looked_at = 0.0
+        self._followed_up_at = 0.0
         self._agent_seen = time.monotonic()
         """When the agent was last there."""
 
@@ -93,29 +112,50 @@ class Dialler:
             await self._dial()
 
     async def _dial(self) -> None:
-        if await asyncio.to_thread(switches.paused, self._store):
+        loop = asyncio.get_running_loop()
+        pause_s = FOLLOW_UP_S if self._attempts.under_way else 0.0
+        too = loop.time() - self._followed_up_at >= pause_s
+        seen = await asyncio.to_thread(self._see, self._now(), too)
+        if too:
+            self._followed_up_at = loop.time()
+        if seen is None:
             return
-        asked = await self._due_callbacks()
-        most = 2 * self._settings.follow_up.max_calls + AT_ONCE
-        owed = await asyncio.to_thread(follow_ups.due, self._store, self._now(), most)
-        if not asked and not owed:
+        asked = await self._in_hours(seen.asked)
+        if not asked and not seen.owed:
             return
-        out = await asyncio.to_thread(callbacks.claimed, self._store)
-        out_too = await asyncio.to_thread(follow_ups.claimed, self._store)
-        room = await self._room(asked, out, out_too)
-        chosen = await self._call_back(asked, out, room)
+        room = await self._room(asked, seen)
+        chosen = await self._call_back(asked, seen.out, room)
         calls = room.calls - len(chosen)
         agent = room.agent
         if agent is not None:
             agent -= sum(row.wants is Wants.AGENT for row in chosen)
-        places = for_follow_ups(self._settings.follow_up, len(out_too), calls, agent)
-        engaged = {row.phone for row in out_too}.union(row.phone for row in (*out, *chosen))
-        await self._follow_up(owed, places, engaged)
+        places = for_follow_ups(self._settings.follow_up, len(seen.out_too), calls, agent)
+        engaged = {row.phone for row in seen.out_too}
+        engaged.update(row.phone for row in (*seen.out, *chosen))
+        await self._follow_up(seen.owed, places, engaged)
 
-    async def _due_callbacks(self) -> list[Callback]:
+    def _see(self, now: datetime, too: bool) -> Seen | None:
+        """What is to be decided on, follow-ups `too`; None if nothing is. Blocks."""
+        with self._store.read() as session:
+            if switches.paused(session):
+                return None
+            asked = callbacks.due(session, now)
+            out_too = follow_ups.claimed(session) if asked or too else []
+            places = self._settings.follow_up.max_calls - len(out_too)
+            owed = []
+            if too and places > 0:
+                owed = follow_ups.due(session, now, places + AT_ONCE)
+            if not asked and not owed:
+                return None
+            out = callbacks.claimed(session)
+            visits = queue_visits.talking(session) if out else []
+        return Seen(asked, owed, out, out_too, {visit.call_id for visit in visits})
+
+    async def _in_hours(self, asked: list[Callback]) -> list[Callback]:
+        """Those who may be called at this hour; the others are put off."""
         now = self._now()
         due = []
-        for row in await asyncio.to_thread(callbacks.due, self._store, now):
+        for row in asked:
             assert row.id is not None
             if row.by_hand:  # a person has decided so
                 due.append(row)
@@ -148,6 +188,7 @@ class Dialler:
                 callbacks.claim, self._store, row.id, self._attempts.me, self._now()
             )
             if claimed is not None and claimed.attempt_id is not None:
+                self._attempts.begun(claimed.attempt_id, self._callbacks)
                 log.info(
                     "dialling",
                     id=claimed.id,
@@ -170,47 +211,46 @@ class Dialler:
                 )
         return chosen
 
-    async def _follow_up(self, due: list[follow_ups.Due], places: int, engaged: set[str]) -> None:
+    async def _follow_up(self, due: list[Due], places: int, engaged: set[str]) -> None:
         own, now = self._settings.follow_up, self._now()
         tick = decide(due, now, places, engaged, own, self._settings.zone)
         for row in await asyncio.to_thread(self._follow_ups.keep, tick, self._attempts.me, now):
             assert row.attempt_id is not None
+            self._attempts.begun(row.attempt_id, self._follow_ups)
             phone = mask_phone(row.phone)
             log.info("dialling", follow_up=row.id, phone=phone, tries=row.tries)
             await self._originate(
                 row.attempt_id, row.phone, "followed-up", own.ring_s, {"FOLLOWED_UP": "1"}
             )
 
-    async def _room(
-        self, due: list[Callback], out: list[Callback], out_too: list[FollowUp]
-    ) -> Room:
-        """out, out_too: those being called."""
+    async def _room(self, due: list[Callback], seen: Seen) -> Room:
         own = self._settings.outbound
         channels = await self._ami.listed("CoreShowChannels") if own.lines else []
         used = sum(one["Channel"].startswith("PJSIP/trunk-") for one in channels)
-        talking = {
-            visit.call_id for visit in await asyncio.to_thread(queue_visits.talking, self._store)
-        }
-        rung = sum(row.wants is Wants.OPERATOR and row.attempt_id not in talking for row in out)
+        rung = sum(
+            row.wants is Wants.OPERATOR and row.attempt_id not in seen.talking for row in seen.out
+        )
         queues = await self._ami.listed("QueueSummary", Queue=QUEUE) if due else []
         return Room(
-            calls=free_calls(own, len(out) + len(out_too), used),
-            agent=await self._for_agent(out, out_too),
+            calls=free_calls(own, len(seen.out) + len(seen.out_too), used),
+            agent=await self._for_agent(seen),
             operators=sum(int(queue["Available"]) for queue in queues),
             on_duty=sum(int(queue["LoggedIn"]) for queue in queues),
             rung=rung,
         )
 
-    async def _for_agent(self, out: list[Callback], out_too: list[FollowUp]) -> int | None:
+    async def _for_agent(self, seen: Seen) -> int | None:
         """Room.agent; one that is being restarted is waited for."""
         room = await self._agent_room()
         if room is None:
             return None if time.monotonic() - self._agent_seen > AGENT_GONE_S else 0
         self._agent_seen = time.monotonic()
         ringing = [
-            row for row in out if row.wants is Wants.AGENT and row.state is CallbackState.DIALLING
+            row
+            for row in seen.out
+            if row.wants is Wants.AGENT and row.state is CallbackState.DIALLING
         ]
-        ringing_too = [row for row in out_too if row.state is FollowUpState.DIALLING]
+        ringing_too = [row for row in seen.out_too if row.state is FollowUpState.DIALLING]
         return room - len(ringing) - len(ringing_too)
 
     async def _originate(
@@ -226,7 +266,6 @@ class Dialler:
 
         by_hand: extension of the operator who is rung first, and sees who is called.
         """
-        self._attempts.begun(attempt)
         try:
             await self._ami.action(
                 "Originate",

@@ -22,7 +22,6 @@ from store import callbacks, follow_ups
 from store.database import Store
 from store.follow_ups import Attempted, Next
 from store.models import FollowUp
-from store.privacy import mask_phone
 
 FINAL = (Miss.FORBIDDEN,)
 """After these nobody is called back any more."""
@@ -62,12 +61,14 @@ class OwedCallbacks:
         self._settings = settings
 
     def look(self, by: str, at: datetime, lease: timedelta) -> list[UUID]:
+        for closed in callbacks.close_served(self._store, at):
+            log.info("called again and was served", id=closed.id)
+        if not callbacks.claimed(self._store):
+            return []
         callbacks.renew(self._store, by, at)
         taken = callbacks.take_over(self._store, by, at, at - lease)
         if taken:
             log.info("call-backs of a process that died", taken=len(taken))
-        for closed in callbacks.close_served(self._store, at):
-            log.info("called again and was served", id=closed.id)
         claims = callbacks.claimed(self._store, by)
         return [row.attempt_id for row in claims if row.attempt_id]
 
@@ -111,8 +112,7 @@ class OwedFollowUps:
         if tick == Tick():
             return []
         with self._store.write() as session:
-            for row, later in tick.put_off:
-                follow_ups.put_off(session, _id(row), later)
+            follow_ups.put_off(session, [(_id(row), later) for row, later in tick.put_off])
             for row, end in tick.give_up:
                 follow_ups.settle(session, _id(row), end, at)
             for row in tick.write:
@@ -130,6 +130,8 @@ class OwedFollowUps:
                 follow_ups.passed_over(session, id, at, f"{how}: {said}", next)
 
     def look(self, by: str, at: datetime, lease: timedelta) -> list[UUID]:
+        if not follow_ups.claimed(self._store):
+            return []
         with self._store.write() as session:
             follow_ups.renew(session, by, at)
             taken = follow_ups.take_over(session, by, at, at - lease)
@@ -143,20 +145,21 @@ class OwedFollowUps:
 
     def reached(self, attempt: UUID, at: datetime) -> None:
         with self._store.write() as session:
-            row = follow_ups.reached(session, attempt, at)
-        if row is not None:
-            log.info("reached", follow_up=row.id, phone=mask_phone(row.phone))
+            id = follow_ups.reached(session, attempt, at)
+        if id is not None:
+            log.info("reached", follow_up=id)
 
     def over(self, attempt: UUID, at: datetime, served: bool) -> None:
         """What they said the agent has written down; where it has not, nothing was settled."""
-        self.missed(attempt, at, Miss.CUT_OFF, Miss.CUT_OFF)
+        if follow_ups.on_the_line(self._store, attempt):
+            self.missed(attempt, at, Miss.CUT_OFF, Miss.CUT_OFF)
 
     def missed(self, attempt: UUID, at: datetime, how: Miss, why: str) -> None:
-        tried = follow_ups.of_attempt(self._store, attempt)
-        if tried is None:
-            return
-        next = self._after(how, tried, at)
         with self._store.write() as session:
+            tried = follow_ups.of_attempt(session, attempt)
+            if tried is None:
+                return
+            next = self._after(how, tried, at)
             row = follow_ups.missed(session, attempt, at, why, next)
         if row is not None:
             log.info("not reached", follow_up=row.id, why=why, tries=row.tries, state=row.state)

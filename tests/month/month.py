@@ -4,7 +4,8 @@
 
 Store, planning, timetable and dialler are the real ones; telephones and the clock are simulated
 (telephones.py). Killed at any moment and started again with the same folder it goes on where it
-was. What it took and what came of everything is one JSON document on standard output.
+was. What it took and what came of everything is one JSON document on standard output, what a day
+took a line on the other.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ STANDING, ROUND_DAYS = 0.4, 10
 """Share of the orders that are standing ones; after how many days the same elder orders again."""
 GREETED = 30
 """One greeting a day to so many orders."""
-BUSY_S = 5.0
+BUSY_S = dialling.FOLLOW_UP_S
 """How soon it is looked again while somebody is due already, who may have to wait for a line."""
 FOUND_S = 120
 """How long a new process looks often for what another one left. Later it looks as rarely as
@@ -214,10 +215,10 @@ class World:
         )
         with self._store.write() as session:
             for row in session.exec(asked.order_by(col(FollowUp.id))).all():
-                if chance("answers", row.key) < 4000:
+                if chance("answers", row.phone, row.created_at) < 4000:
                     assert row.order_id is not None
                     follow_ups.rate(
-                        session, order_id=row.order_id, score=1 + chance("score", row.key) % 5,
+                        session, order_id=row.order_id, score=1 + chance("score", row.phone) % 5,
                         channel=Channel.SMS, at=row.due_at - waits,
                     )  # fmt: skip
 
@@ -268,7 +269,8 @@ async def live(folder: Path, scale: Scale) -> dict[str, Any]:
             if task.done():
                 task.result()
         if (today := now().astimezone(settings.zone).date()) != day:
-            days.append({"day": str(day), **spent.of_day()})
+            days.append({"day": str(day), **spent.of_day(), "wrong": len(phones.wrong)})
+            print(json.dumps(days[-1]), file=sys.stderr, flush=True)
             day = today
     days.append({"day": str(day), **spent.of_day()})
     for task in watched:
@@ -331,7 +333,16 @@ def _wait_s(store: Store, phones: Telephones, now: datetime) -> float:
 def came_of(store: Store) -> dict[str, Any]:
     """Everything that came of it, in an order of its own and not of the moments."""
     with store.read() as session:
-        calls = session.exec(select(FollowUp.key, FollowUp.end, FollowUp.tries)).all()
+        found = session.exec(
+            select(FollowUp, WorkOrder.scheduled_for).outerjoin(
+                WorkOrder, col(WorkOrder.id) == col(FollowUp.order_id)
+            )
+        )
+        # numbers of orders depend on what came first, what was planned or what was ordered
+        calls = {
+            row.key: (f"{row.purpose} {row.phone} {at or row.key}", row.end, row.tries)
+            for row, at in found
+        }
         orders = session.exec(select(WorkOrder.status, func.count()).group_by(WorkOrder.status))
         by_status = {status: count for status, count in orders}
         unfinished = session.exec(
@@ -346,19 +357,19 @@ def came_of(store: Store) -> dict[str, Any]:
             )
             .where(col(WorkOrder.completed_at).is_not(None), col(FollowUp.id).is_(None))
         ).one()
-        messages = sorted(session.exec(select(SmsOut.key)))
+        messages = sorted(calls[key][0] for key in session.exec(select(SmsOut.key)))
         alerts = session.exec(select(func.count()).select_from(CareAlert)).one()
     return {
         "follow_ups": len(calls),
         "ends": dict(
-            sorted(Counter(f"{key.split(':')[0]} {end}" for key, end, _ in calls).items())
+            sorted(Counter(f"{what.split()[0]} {end}" for what, end, _ in calls.values()).items())
         ),
         "orders": by_status,
         "open": unfinished,
         "unasked": unasked,
         "messages": messages,
         "alerts": alerts,
-        "each": sorted(f"{key} {end} {tries}" for key, end, tries in calls),
+        "each": sorted(f"{what} {end} {tries}" for what, end, tries in calls.values()),
     }
 
 

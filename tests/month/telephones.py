@@ -139,7 +139,7 @@ class Telephones:
         self.busy = asyncio.Event()
         """Set when something has happened that the dialler may want to know."""
         self.wrong: list[str] = []
-        """What must never happen and did."""
+        """What must never happen and did, to this process or one before it."""
         self.aside_s = 0.0
         """Processor time that the simulation itself has taken."""
         self.most = 0
@@ -159,6 +159,9 @@ class Telephones:
         placed: list[Placed] = []
         for line in path.read_text().splitlines():
             entry = json.loads(line)
+            if "wrong" in entry:
+                self.wrong.append(entry["wrong"])
+                continue
             if "forgotten" in entry:
                 forgotten.add(entry["forgotten"])
                 continue
@@ -243,13 +246,17 @@ class Telephones:
         """What must hold of every call."""
         own, at = self._settings.outbound, self._now()
         if not is_allowed(at, self._hours[phone], self._settings.zone):
-            self.wrong.append(f"{phone} called at {at.astimezone(self._settings.zone)}")
+            self._blame(f"{phone} called at {at.astimezone(self._settings.zone)}")
         if len(self._lasting) >= min(own.max_calls, self._settings.follow_up.max_calls):
-            self.wrong.append(f"{len(self._lasting)} calls already, and one more at {at}")
+            self._blame(f"{len(self._lasting)} calls already, and one more at {at}")
         if own.lines and len(self._lasting) + self._callers() >= own.lines - own.spare_lines:
-            self.wrong.append(f"no line left for callers at {at}")
+            self._blame(f"no line left for callers at {at}")
         if any(one.phone == phone for one in self._lasting.values()):
-            self.wrong.append(f"{phone} called twice at a time at {at}")
+            self._blame(f"{phone} called twice at a time at {at}")
+
+    def _blame(self, what: str) -> None:
+        self.wrong.append(what)
+        self._append({"wrong": what})
 
     # --- what comes of a call ---
 
@@ -275,17 +282,16 @@ class Telephones:
                 self._talk(one)
             del self._lasting[one.attempt]
         self._say(one.attempt, "served" if one.way == "answers" else one.way)
-        self.busy.set()
 
     def _talk(self, one: Placed) -> None:
         """What the agent has written down when the call is over; written twice it is the same."""
-        errand = follow_ups.errand_of(self._store, one.attempt, one.phone)
-        if errand is None:
-            return
-        row, order = errand
         at, say = one.over, chance("says", one.phone, one.count) // 100
-        assert row.id is not None
         with self._store.write() as session:
+            errand = follow_ups.errand_of(session, one.attempt, one.phone)
+            if errand is None:
+                return
+            row, order = errand
+            assert row.id is not None
             if row.purpose is Purpose.GREETING:
                 follow_ups.settle(session, row.id, FollowUpEnd.GREETED, at, call_id=one.attempt)
             elif say < 3:

@@ -269,14 +269,16 @@ def test_messages_go_to_a_mobile_of_the_elder_who_wants_them(store: Store) -> No
     with store.write() as session:
         follow_ups.plan(
             session,
-            "plan:9",
-            Purpose.PLAN,
+            "rating:9",
+            Purpose.RATING,
             "051265123456",
             at=at(0),
             due_at=at(0),
             elder_id=elder.id,
         )
-    attempted = follow_ups.of_attempt(store, claim(store))
+    attempt = claim(store)
+    with store.write() as session:
+        attempted = follow_ups.of_attempt(session, attempt)
     assert attempted is not None
     assert attempted.sms_phone == PHONE
     assert attempted.dialled == (at(1),)
