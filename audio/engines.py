@@ -17,14 +17,11 @@ def make_recogniser(
     models_folder: Path,
     *,
     threads: int = 2,
-    workers: int = 1,
     beam: int = 5,
     phones_folder: Path | None = None,
 ) -> Recogniser:
     """Loads a recogniser; `model` is a name of `yihu models list` or a folder.
 
-    With several `workers` an engine that can, works on as many utterances at once, the threads
-    divided among them: more is done in all, and a single one takes longer.
     `phones_folder` holds what reads single sounds from a model's encoder, one file a model.
     Takes a second or two and the memory of the model. Raises RecogniserError.
     """
@@ -36,7 +33,7 @@ def make_recogniser(
         from audio.whisper import WhisperRecogniser
 
         phones = _phone_head(phones_folder, model)
-        return WhisperRecogniser(folder, threads=threads, workers=workers, beam=beam, phones=phones)
+        return WhisperRecogniser(folder, threads=threads, beam=beam, phones=phones)
     if engine == "vosk":
         from audio.vosk import VoskRecogniser
 

@@ -71,20 +71,19 @@ class _Encoded:
 
 class WhisperRecogniser:
     name = "whisper"
+    workers = 1
 
     def __init__(
         self,
         folder: Path,
         *,
         threads: int = 2,
-        workers: int = 1,
         beam: int = 5,
         model: str = "",
         phones: PhoneHead | None = None,
     ) -> None:
         """Loads a CTranslate2 Whisper model; `phones` was trained on this very model.
 
-        workers: how many calls of its methods it works on at once, the threads divided among them.
         Raises RecogniserError.
         """
         import ctranslate2
@@ -96,15 +95,13 @@ class WhisperRecogniser:
                 str(folder),
                 device="cpu",
                 compute_type="int8",
-                cpu_threads=max(1, threads // workers),
-                num_workers=workers,
+                cpu_threads=threads,
             )
         except (RuntimeError, OSError, ValueError) as error:
             raise RecogniserError(
                 f"{folder} is no Whisper model ({error}): run `yihu models verify`"
             ) from error
         self.version = f"{model or folder.name}/ctranslate2-{ctranslate2.__version__}"
-        self.workers = workers
         self._model = loaded.model
         self._encode_features = loaded.encode
         self._features = loaded.feature_extractor

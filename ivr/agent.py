@@ -22,16 +22,17 @@ from audio.recogniser import RecogniserError
 from audio.synthesiser import SynthesiserError
 from audio.vad import SileroVad
 from ivr import monitoring, systemd
+from ivr.apart import ApartError
 from ivr.calls import metrics
 from ivr.calls.call import Site, answer_call
 from ivr.calls.overheard import overhear
 from ivr.calls.recognition import Recognition
-from ivr.calls.speech import FILLER, SpeechMaker, open_cache
+from ivr.calls.speech import FILLER, SpeechMaker, VoiceApart
 from ivr.catalog import CatalogError, load_catalog, services
 from ivr.config import ROOT, ConfigError, Settings, load_settings
 from ivr.dialogue.pieces import fixed_pieces
 from ivr.dialogue.prompts import PromptError, load_prompts
-from ivr.engine import load_recogniser
+from ivr.engine import RecogniserApart
 from ivr.logs import set_up_logs
 from ivr.telephony import audiosocket, overflow
 from ivr.telephony.admission import Admission, Admit
@@ -39,9 +40,8 @@ from ivr.telephony.audiosocket import Line
 from ivr.telephony.capacity import Capacity
 from ivr.telephony.http import Overflow, make_app
 from ivr.telephony.wishes import Wishes
+from ivr.understander import Understander
 from ivr.understanding.grammar import Grammar, GrammarError, load
-from ivr.understanding.heard import load as load_heard
-from ivr.understanding.match import Matcher, understand
 from store.calls import close_unfinished
 from store.database import Store, StoreError, open_store
 from store.services import sync
@@ -69,7 +69,7 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
     try:
         catalog, prompts = load_catalog(), load_prompts()
         grammar = load(ROOT / "grammars")
-        matcher = Matcher(grammar, load_heard(settings.learned))
+        understander = Understander(settings.learned)
         chosen = settings.recogniser
         listening: list[Recognition] = []
         capacity = Capacity(
@@ -78,9 +78,7 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
             time.monotonic,
             lambda: max(one.waiting_s for one in listening),
         )
-        recognition = Recognition(
-            load_recogniser(chosen, settings, shared=True), on_delay=capacity.heard
-        )
+        recognition = Recognition(RecogniserApart(chosen, settings), on_delay=capacity.heard)
         own = dialect_recognition(settings, grammar, capacity)
         listening += [recognition, *own.values()]
         SileroVad()  # its model is shared by all calls; the first one does not wait for it
@@ -89,18 +87,24 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
         closed = close_unfinished(store, datetime.now(UTC))
         if closed:
             log.warning("calls left open by an agent that died", calls=closed)
-    except (CatalogError, PromptError, GrammarError, RecogniserError, StoreError) as error:
+        understander.wait()
+    except (
+        ApartError,
+        CatalogError,
+        PromptError,
+        GrammarError,
+        RecogniserError,
+        StoreError,
+    ) as error:
         raise AgentError(str(error)) from error
     site = Site(
         settings=settings,
         store=store,
         admission=Admission(capacity, time.monotonic),
         recognition=recognition,
-        speech=SpeechMaker(open_cache(settings), settings.synthesiser.speed),
+        speech=SpeechMaker(VoiceApart(settings), settings.synthesiser.speed),
         make_vad=SileroVad,
-        understand=lambda heard, question, now, dialect: understand(
-            heard, question, matcher, now, dialect
-        ),
+        understand=understander,
         frames=frozenset(f for dialect in grammar.dialects.values() for f in dialect.frames),
         catalog=catalog,
         prompts=prompts,
@@ -154,7 +158,7 @@ def dialect_recognition(
             found[dialect] = found[same]
             continue
         try:
-            engine = load_recogniser(chosen, settings, shared=True)
+            engine = RecogniserApart(chosen, settings)
         except RecogniserError as error:
             log.error("a dialect's engine is missing", dialect=dialect, error=str(error))
             continue

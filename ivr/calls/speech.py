@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from audio.cache import PromptCache
 from audio.engines import make_cache
 from audio.recogniser import TELEPHONE_HZ
 from audio.synthesiser import Speech, SynthesiserError
+from ivr.apart import Apart, ApartError
 from ivr.catalog import load_catalog
 from ivr.config import Settings
 from ivr.dialogue.pieces import fixed_pieces
@@ -27,6 +29,10 @@ QUEUE_LIMIT = 100
 """Pieces that may wait for the voice; each takes about a second."""
 TIMEOUT_S = 12.0
 """A caller does not wait longer for a prompt, with requests to wait on the way."""
+HUNG_S = 60.0
+"""Loading the voice included, on a busy machine."""
+NICER = 4
+"""Steps of priority below recognition: a second of speech is a second of work."""
 MEMORY_LIMIT = 2000
 """Pieces kept in memory, about 25 kB each."""
 
@@ -183,6 +189,37 @@ def open_cache(settings: Settings) -> PromptCache:
         settings.cache_dir,
         threads=chosen.threads,
     )
+
+
+class VoiceApart:
+    """The site's voice for calls: what has been made is read here, the rest is made in a process
+    of its own, after what callers are waiting to have understood."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Does not wait; the voice is loaded when the first missing piece is made."""
+        self._made = open_cache(settings)
+        self._making: Apart[tuple[str, float], Speech] = Apart(_speaking, settings)
+
+    def get(self, text: str, *, speed: float) -> Speech | None:
+        return self._made.get(text, speed=speed)
+
+    def make(self, text: str, *, speed: float) -> Speech:
+        """Raises SynthesiserError."""
+        try:
+            return self._making.ask((text, speed), HUNG_S)
+        except ApartError as error:
+            raise SynthesiserError(str(error)) from error
+
+
+def _speaking(settings: Settings) -> Callable[[tuple[str, float]], Speech]:
+    os.nice(NICER)
+    cache = open_cache(settings)
+
+    def speak(wanted: tuple[str, float]) -> Speech:
+        text, speed = wanted
+        return cache.make(text, speed=speed)
+
+    return speak
 
 
 def warm(settings: Settings, progress: Callable[[int, int, str], None]) -> list[str]:

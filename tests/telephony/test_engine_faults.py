@@ -41,7 +41,7 @@ import pathlib, select, sys
 from ivr import agent
 
 mode = pathlib.Path(sys.argv.pop())
-load = agent.load_recogniser
+load = agent.RecogniserApart
 
 class Moody:
     def __init__(self, engine):
@@ -54,7 +54,7 @@ class Moody:
             raise RuntimeError("out of memory")
         return self.engine.recognise(samples, **more)
 
-agent.load_recogniser = lambda chosen, settings, **more: Moody(load(chosen, settings))
+agent.RecogniserApart = lambda chosen, settings: Moody(load(chosen, settings))
 sys.exit(agent.main())
 """
 ORDER = ("我想请人来给我理发", "明天上午九点", "对的，没错", "不用了")

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +80,12 @@ async def frozen(site: Site, name: str) -> AsyncIterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+def apart(site: Site) -> list[int]:
+    """The agent's own processes, the oldest first: understanding, and then recognition."""
+    threads = Path(f"/proc/{site.pid('agent')}/task").glob("*/children")
+    return sorted(int(pid) for thread in threads for pid in thread.read_text().split())
+
+
 # --- processes ---
 
 
@@ -106,6 +113,24 @@ async def test_what_is_promised_and_shown_goes_on_after_its_process_froze(
     async with frozen(site, name):
         await asyncio.to_thread(wait_until, lambda: site.pid(name) != old)
     await asyncio.wait_for(wait_all_ready(site.settings), READY_SECONDS)
+
+
+async def test_call_goes_on_when_recognition_and_understanding_die_and_freeze(
+    caller: Caller,
+) -> None:
+    """They are processes of the agent's, which replaces them: one turn takes longer, or is asked
+    for again."""
+    number = KNOWN_NUMBERS[1]
+    call = asyncio.create_task(caller.calls(*ORDER, number=number))
+    await when_said(caller, number)
+    first, *others = apart(caller.site)
+    os.kill(first, signal.SIGSTOP)
+    for pid in others:
+        os.kill(pid, signal.SIGKILL)
+    report = await call
+    assert [row.code for row in caller.orders(report)] == ["haircut"]
+    assert (await caller.ended_call(report)).outcome is Outcome.ORDERED
+    assert first not in apart(caller.site)
 
 
 async def test_call_goes_on_after_asterisk_was_frozen_for_a_moment(caller: Caller) -> None:

@@ -51,11 +51,11 @@ def test_dialects_with_the_same_engine_share_it(
 ) -> None:
     loaded = []
 
-    def load(chosen: EngineSettings, _: Settings, *, shared: bool = False) -> object:
+    def load(chosen: EngineSettings, _: Settings) -> object:
         loaded.append(chosen.model)
         return object()
 
-    monkeypatch.setattr(agent, "load_recogniser", load)
+    monkeypatch.setattr(agent, "RecogniserApart", load)
     shared, other = EngineSettings(model="one"), EngineSettings(model="two")
     dialects = {"mandarin": shared, "suzhou": shared, "lanzhou": other}
     everyone = Grammar({**grammar.dialects, "lanzhou": grammar.dialects["suzhou"]})
