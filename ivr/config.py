@@ -67,9 +67,9 @@ class AgentSettings(BaseModel):
     host: str = "127.0.0.1"
     audiosocket_port: int = 9092
     http_port: int = 8088
-    max_calls: int = 10
+    max_calls: int = 30
     """Calls the agent never takes more of at once; further ones are admitted to the queue."""
-    slow_ms: int = Field(default=800, ge=100)
+    slow_ms: int = Field(default=1500, ge=100)
     """How long an utterance may take in the recogniser, waiting included: where it takes longer,
     fewer calls are admitted."""
     drain_s: int = Field(default=180, ge=0)

@@ -27,6 +27,9 @@ WISHES = {"callback": QueueEnd.CALLBACK, "emergency": QueueEnd.EMERGENCY}
 """What the agent may have heard -> how their wait ends."""
 LOOK_S = 5.0
 """How often it is seen to that everybody who waits is overheard, though nothing has happened."""
+APART_S = 1.0
+"""So long apart are two looks, however much happens: in a rush somebody comes or goes all the time,
+and to look is work for Asterisk."""
 AGAIN_S = 1.0
 CONNECTED_S = 60.0
 CHANNEL = "Local/s@overheard"
@@ -48,19 +51,23 @@ async def keep_overhearing(
     may: asks the agent whether it has room. withdrawn: gets the unique ids of those whom we take
     out of the queue, for Asterisk's event of it is the one of somebody who has hung up.
     """
+    loop = asyncio.get_running_loop()
     while True:
         with ami.events(*EVENTS) as events:
             try:
                 await ami.wait_connected(CONNECTED_S)
-                await _bring_in_line(ami, may)
+                looked_at = look_at = loop.time()
                 while True:
                     try:
-                        async with asyncio.timeout(LOOK_S):
+                        async with asyncio.timeout_at(look_at):
                             event = await anext(events)
                     except TimeoutError:
-                        event = None
-                    if event is None or event["Event"] != "UserEvent":
+                        looked_at = loop.time()
                         await _bring_in_line(ami, may)
+                        look_at = looked_at + LOOK_S
+                        continue
+                    if event["Event"] != "UserEvent":
+                        look_at = min(look_at, looked_at + APART_S)
                     elif event["UserEvent"] == "YihuWish":
                         await _grant(ami, event, withdrawn)
             except (AmiError, KeyError) as error:
@@ -87,8 +94,11 @@ async def _bring_in_line(ami: Ami, may: Callable[[UUID], Awaitable[bool]]) -> No
         with contextlib.suppress(AmiError):  # it is gone already
             await ami.action("Hangup", Channel=name)
     for name, (channel, uniqueid) in waiting.items():
-        if name not in overheard and await may(UUID(name)):
-            await _overhear(ami, name, channel, uniqueid)
+        if name in overheard:
+            continue
+        if not await may(UUID(name)):
+            break
+        await _overhear(ami, name, channel, uniqueid)
 
 
 async def _overhear(ami: Ami, name: str, channel: str, uniqueid: str) -> None:

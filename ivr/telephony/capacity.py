@@ -2,8 +2,8 @@
 
 The recogniser is what calls share, so its delay says how it goes: additive increase while it is
 quick, multiplicative decrease as soon as it is slow (AIMD). Between quick and slow nothing changes,
-and after a decrease nothing is decreased again until its effect can be seen. A limit turns nobody
-out: it says whom to let in.
+and after a decrease nothing is decreased again until its effect can be seen: as many calls have
+ended, and what was said since is slow too. A limit turns nobody out: it says whom to let in.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Capacity:
         self._delays: deque[tuple[float, float]] = deque(maxlen=KEPT)
         """When it was measured, and the delay."""
         self._changed_at = clock() - SETTLE_S
+        self._lowered_at = self._changed_at
 
     def heard(self, delay_s: float) -> None:
         """An utterance whose caller was waiting took so long. Any thread may say so."""
@@ -54,9 +55,10 @@ class Capacity:
 
     @property
     def delay_s(self) -> float:
-        """What most utterances are done within now; 0 where little has been said lately."""
-        since = self._clock() - WINDOW_S
-        recent = sorted(delay for at, delay in list(self._delays) if at >= since)
+        """What most utterances are done within now; 0 where little has been said lately, or since
+        fewer calls are let in."""
+        since = max(self._clock() - WINDOW_S, self._lowered_at)
+        recent = sorted(delay for at, delay in list(self._delays) if at > since)
         enough = len(recent) >= FEWEST
         measured = recent[int(SHARE * (len(recent) - 1))] if enough else 0.0
         return max(measured, self._waiting())
@@ -66,8 +68,9 @@ class Capacity:
         delay_s, since_s = self.delay_s, self._clock() - self._changed_at
         if delay_s > self._slow_s:
             fewer = max(1, int(min(self._limit, present) * DECREASE))
-            if fewer < self._limit and since_s >= SETTLE_S:
+            if fewer < self._limit and present <= self._limit and since_s >= SETTLE_S:
                 self._change(fewer)
+                self._lowered_at = self._changed_at
         elif delay_s < self._slow_s * QUICK and since_s >= STEP_S and self._limit < self._most:
             self._change(self._limit + 1)
         return self._limit

@@ -75,7 +75,7 @@ def make_app(
 
     async def overhear(request: web.Request) -> web.Response:
         uuid, _ = await form(request)
-        return web.Response(text="yes" if wishes.expect(uuid) else "no")
+        return web.Response(text="yes" if wishes.expect(uuid, busy=not admission.room) else "no")
 
     async def wish(request: web.Request) -> web.Response:
         uuid, _ = await form(request)

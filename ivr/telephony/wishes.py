@@ -13,6 +13,8 @@ from uuid import UUID
 
 MOST = 12
 """Overheard at once: whoever waits further back is heard when it is nearly their turn."""
+FEW = 4
+"""The same while the agent has all the calls that it can take: they come first."""
 KEEP_S = 30.0
 """How long a wish is remembered for the dialplan, which asks at once; and how long a connection is
 waited for."""
@@ -41,12 +43,14 @@ class Wishes:
         self._most = most
         self._overheard: dict[UUID, Overheard] = {}
 
-    def expect(self, uuid: UUID) -> bool:
-        """Whether there is room to overhear one more, who connects under this name."""
+    def expect(self, uuid: UUID, busy: bool) -> bool:
+        """Whether there is room to overhear one more, who connects under this name. busy: the
+        agent can take no more calls."""
         self._forget()
         if uuid in self._overheard and not self._overheard[uuid].ended:
             return True
-        if sum(not one.ended for one in self._overheard.values()) >= self._most:
+        most = min(self._most, FEW) if busy else self._most
+        if sum(not one.ended for one in self._overheard.values()) >= most:
             return False
         self._overheard[uuid] = Overheard(self._clock())
         return True

@@ -41,7 +41,7 @@ class Waiting:
 @pytest_asyncio.fixture
 async def waiting(world: World) -> AsyncIterator[Waiting]:
     wishes, uuid = Wishes(asyncio.get_running_loop().time), uuid4()
-    assert wishes.expect(uuid)
+    assert wishes.expect(uuid, busy=False)
     await world.server.close()
     world.server = await audiosocket.serve(
         "127.0.0.1", 0, lambda line: overhear(world.site, line, wishes), wishes.arrive
@@ -89,4 +89,4 @@ async def test_recogniser_that_fails_leaves_them_waiting(waiting: Waiting) -> No
 async def test_one_who_is_answered_is_overheard_no_more(waiting: Waiting) -> None:
     await waiting.caller.hang_up()
     assert waiting.wishes.wish(waiting.caller.uuid) is Wish.NONE
-    assert waiting.wishes.expect(waiting.caller.uuid), "and may be overheard again"
+    assert waiting.wishes.expect(waiting.caller.uuid, busy=False), "and may be overheard again"

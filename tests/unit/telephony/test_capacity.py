@@ -104,3 +104,22 @@ def test_limit_that_was_lowered_is_below_the_calls_that_are_there(agent: Agent) 
     for _ in range(module.FEWEST):
         agent.capacity.heard(3.0)
     assert agent.limit() == 4
+
+
+def test_limit_is_not_lowered_again_while_as_many_calls_are_still_there(agent: Agent) -> None:
+    """Whoever is let in stays: that it is slow with them says nothing of fewer calls."""
+    agent.present = 10
+    for _ in range(60):
+        agent.now += 1
+        agent.capacity.heard(3.0)
+        assert agent.limit() in (MOST, 8)
+
+
+def test_what_was_slow_before_fewer_were_let_in_is_forgotten(agent: Agent) -> None:
+    agent.present = 10
+    for _ in range(module.FEWEST):
+        agent.capacity.heard(3.0)
+    assert agent.limit() == 8
+    agent.present = 8
+    agent.now += module.SETTLE_S
+    assert agent.limit() >= 8
