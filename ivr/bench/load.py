@@ -25,8 +25,8 @@ from store.database import Store
 
 ANSWER_S = 20.0
 """How long a caller waits to be told something before they speak all the same."""
-ASK_S = 0.15
-"""How often it is looked up what a caller was told."""
+ASK_S = 0.5
+"""How often it is looked up what a caller was told: while they are told it, mostly."""
 SAMPLE_S = 1.0
 APART_S = 0.5
 """Between two calls of the same line."""
@@ -80,6 +80,8 @@ class Sample:
     cpu: dict[str, float]
     """Of agent, asterisk and callers."""
     agent_rss_mb: float
+    stolen: float
+    """What other machines of the same host took, in percent of one core."""
 
 
 @dataclass(slots=True)
@@ -206,14 +208,15 @@ async def _watch(
     while True:
         await asyncio.sleep(SAMPLE_S)
         pids = _processes(settings)
-        seconds = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        seconds = {name: cpu_seconds(pid) for name, pid in pids.items()} | {"stolen": stolen_s()}
         passed, at_s = now_s() - at_s, now_s()
         cpu = {name: 100 * (seconds[name] - before.get(name, seconds[name])) / passed
                for name in seconds}  # fmt: skip
         before = seconds
         limit = await _limit(settings, http)
         rss = rss_mb(pids["agent"]) if "agent" in pids else 0.0
-        load.samples.append(Sample(at_s, len(present), limit, cpu, rss))
+        stolen = cpu.pop("stolen")
+        load.samples.append(Sample(at_s, len(present), limit, cpu, rss, stolen))
         if at_s - said_s > 15:
             said_s = at_s
             say(f"{at_s:.0f} s: {len(present)} calls, {len(load.placed)} over")
@@ -226,23 +229,44 @@ def _processes(settings: Settings) -> dict[str, int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """That a process has used so far; 0 if there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """That a process and its children have used so far; 0 if there is none."""
+    total = 0.0
+    for one in _family(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def stolen_s() -> float:
+    """Processor time that a virtual machine was due and did not get, of all its cores."""
+    fields = Path("/proc/stat").read_text().split(maxsplit=9)
+    return int(fields[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_mb(pid: int) -> float:
-    try:
-        return (
-            int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            * os.sysconf("SC_PAGE_SIZE")
-            / 2**20
-        )
-    except OSError:
-        return 0.0
+    """Of a process and its children; what they share counts for each."""
+    total = 0.0
+    for one in _family(pid):
+        try:
+            pages = int(Path(f"/proc/{one}/statm").read_text().split()[1])
+        except OSError:
+            continue
+        total += pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return total
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its children."""
+    found = [pid]
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, thread.read_text().split())
+        except OSError:
+            continue
+    return found
 
 
 async def _limit(settings: Settings, http: aiohttp.ClientSession) -> float:

@@ -111,6 +111,7 @@ def document(load: Load, known: dict[Any, Known], concurrency: int) -> dict[str,
         "agent_cpu_percent": _mean([sample.cpu.get("agent", 0.0) for sample in steady]),
         "asterisk_cpu_percent": _mean([sample.cpu.get("asterisk", 0.0) for sample in steady]),
         "callers_cpu_percent": _mean([sample.cpu.get("callers", 0.0) for sample in steady]),
+        "stolen_cpu_percent": _mean([sample.stolen for sample in steady]),
         "agent_rss_mb": round(max(rss, default=0.0)),
         "agent_rss_mb_first": round(rss[0]) if rss else 0,
     }
@@ -166,7 +167,7 @@ def draw(load: Load, known: dict[Any, Known], figures: dict[str, Any], path: Pat
     cpu.set_xlabel("s")
     cpu.legend(loc="upper right")
     for part in (waits, calls, cpu):
-        part.axvspan(load.steady_from_s, load.steady_to_s, color="0.95")
+        part.axvspan(load.steady_from_s, load.steady_to_s, color="0.95", zorder=0)
         part.grid(alpha=0.3)
     figure.suptitle(f"{figures['calls']} calls, {figures['concurrency']} at once")
     figure.tight_layout()

@@ -54,7 +54,7 @@ def calls(
 ) -> None:
     """Simulated people call, answer, pause, interrupt, correct and hang up; the orders are real.
 
-    Raise agent.max_calls to the number of calls that you want to measure.
+    agent.max_calls is the most that get to the agent at once; the others are queued.
     """
     settings = load_settings()
 

@@ -44,7 +44,7 @@ class Bench:
         self.known: dict[UUID, Known] = {}
         for second in range(60):
             cpu = {"agent": 50.0, "asterisk": 10.0, "callers": 30.0}
-            self.load.samples.append(Sample(second + 0.5, 2, 5.0, cpu, 700.0))
+            self.load.samples.append(Sample(second + 0.5, 2, 5.0, cpu, 700.0, 3.0))
 
     def call(
         self,
@@ -143,6 +143,7 @@ def test_times_are_those_of_the_steady_state(bench: Bench, tmp_path: Path) -> No
     assert found["latency_ms"] == {"p50": 900, "p95": 990}
     assert found["stages_ms"]["recognise"] == {"p50": 300, "p95": 300}  # type: ignore[index]
     assert (found["agent_cpu_percent"], found["callers_cpu_percent"]) == (50.0, 30.0)
+    assert found["stolen_cpu_percent"] == 3.0
     draw(bench.load, bench.known, found, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
     bench.load.steady_from_s = 30
