@@ -44,11 +44,16 @@ logged: list[Site] = []
 """Sites of this process, for the logs in the report of a test that failed."""
 
 
+_given: set[int] = set()
+"""TCP ports that a site of this process was given."""
+
+
 def free_ports(kind: socket.SocketKind, count: int, start: int, end: int) -> int:
     """First of `count` ports in a row that nobody has at the moment.
 
     What is free now could be taken by another test process before we take it, so each process
-    looks in a part of its own.
+    looks in a part of its own; and a TCP port that a site of this one was given is not given again,
+    though nobody may be there at the moment.
     """
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES
     share = (end - start) // PROCESSES
@@ -56,12 +61,16 @@ def free_ports(kind: socket.SocketKind, count: int, start: int, end: int) -> int
     end = start + share
     for _ in range(200):
         first = random.randrange(start, end - count, 2)
+        wanted = range(first, first + count)
+        if kind == socket.SOCK_STREAM and not _given.isdisjoint(wanted):
+            continue
         try:
-            for port in range(first, first + count):
+            for port in wanted:
                 with socket.socket(socket.AF_INET, kind) as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
             continue
+        _given.update(wanted)
         return first
     raise RuntimeError("no free ports")
 
