@@ -196,15 +196,18 @@ class VoiceApart:
     of its own, after what callers are waiting to have understood."""
 
     def __init__(self, settings: Settings) -> None:
-        """Does not wait; the voice is loaded when the first missing piece is made."""
+        self._settings = settings
         self._made = open_cache(settings)
-        self._making: Apart[tuple[str, float], Speech] = Apart(_speaking, settings)
+        self._making: Apart[tuple[str, float], Speech] | None = None
+        """From the first missing piece on: at most sites that is long after the first call."""
 
     def get(self, text: str, *, speed: float) -> Speech | None:
         return self._made.get(text, speed=speed)
 
     def make(self, text: str, *, speed: float) -> Speech:
-        """Raises SynthesiserError."""
+        """One piece at a time. Raises SynthesiserError."""
+        if self._making is None:
+            self._making = Apart(_speaking, self._settings)
         try:
             return self._making.ask((text, speed), HUNG_S)
         except ApartError as error:

@@ -103,6 +103,8 @@ class Site:
             "YIHU_CONSOLE__PORT": str(free_ports(socket.SOCK_STREAM, 1, 19000, 20000)),
             "YIHU_MONITORING__OUTREACH_PORT": str(free_ports(socket.SOCK_STREAM, 1, 10000, 11000)),
             "YIHU_MONITORING__CONSOLE_PORT": str(free_ports(socket.SOCK_STREAM, 1, 11000, 12000)),
+            # Several sites run side by side; each process of a recogniser takes seconds to start.
+            "YIHU_RECOGNISER__THREADS": "1",
             **settings,
         }
         with mock.patch.dict(os.environ, self.env):

@@ -79,9 +79,10 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
     listening.close()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "module",
-    [pytest.param("ivr.agent", marks=pytest.mark.faults), "ivr.outreach", "ivr.console"],
+    ["ivr.agent", "ivr.outreach", "ivr.console"],
 )
 def test_process_that_freezes_is_silent_until_it_is_started_again(
     make_site: Callable[..., Site], systemd: Systemd, module: str
