@@ -65,8 +65,9 @@ class SharedRecogniser(Recogniser, Protocol):
     workers: int
     """How many threads it answers at once; further ones wait."""
 
-    def alike(self, question: str) -> Hashable:
-        """Utterances whose questions give the same are heard in less time together than alone."""
+    def alike(self, question: str) -> Hashable | None:
+        """Utterances whose questions give the same are heard in less time together than alone;
+        one that gives None gains nothing by others."""
         ...
 
     def recognise_all(
@@ -74,6 +75,15 @@ class SharedRecogniser(Recogniser, Protocol):
     ) -> list[list[Hypothesis]]:
         """For each utterance what `recognise` gives, to the last bit."""
         ...
+
+
+def hear_all(
+    engine: Recogniser, utterances: Sequence[Utterance], *, n_best: int = 5
+) -> list[list[Hypothesis]]:
+    """Together where the engine can, and else one after the other."""
+    if isinstance(engine, SharedRecogniser):
+        return engine.recognise_all(utterances, n_best=n_best)
+    return [engine.recognise(u.samples, question=u.question, n_best=n_best) for u in utterances]
 
 
 class Stream(Protocol):

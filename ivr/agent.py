@@ -67,9 +67,9 @@ def load_site(settings: Settings) -> tuple[Site, list[str]]:
     Raises AgentError.
     """
     try:
+        understander = Understander(settings.learned)  # loads while we do
         catalog, prompts = load_catalog(), load_prompts()
         grammar = load(ROOT / "grammars")
-        understander = Understander(settings.learned)
         chosen = settings.recogniser
         listening: list[Recognition] = []
         capacity = Capacity(

@@ -22,6 +22,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
+import structlog
+
 NICER = 1
 """Steps of priority below the process with the frames. More would cost callers of a saturated
 machine seconds, and frames are small work that comes in time with this too."""
@@ -30,6 +32,8 @@ BUILD_S = 90.0
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+
+log = structlog.get_logger()
 
 
 class ApartError(Exception):
@@ -83,8 +87,7 @@ class Apart(Generic[Request, Answer]):
 
     def _wait(self) -> None:
         if self._process.poll() is not None:
-            self._there.close()
-            self._begin()
+            self._replace()
         if not self._built:
             self._received(BUILD_S)
             self._built = True
@@ -112,6 +115,7 @@ class Apart(Generic[Request, Answer]):
         return answer
 
     def _replace(self) -> None:
+        log.warning("a process is replaced", does=self._build[0].__module__, pid=self.pid)
         self.close()
         self._begin()
 

@@ -14,8 +14,8 @@ from audio.recogniser import (
     Recogniser,
     RecogniserError,
     Samples,
-    SharedRecogniser,
     Utterance,
+    hear_all,
 )
 from ivr.apart import Apart, ApartError
 from ivr.config import ROOT, EngineSettings, Settings
@@ -54,8 +54,8 @@ class RecogniserApart:
 
     def __init__(self, chosen: EngineSettings, settings: Settings) -> None:
         """Takes seconds. Raises RecogniserError."""
-        several = chosen.engine == "whisper"
-        self.workers = chosen.threads if several else 1
+        self._several = chosen.engine == "whisper"
+        self.workers = chosen.threads if self._several else 1
         self.name: str = chosen.engine
         threads = chosen.threads // self.workers
         processes: list[Apart[Asked, Heard]] = [
@@ -64,7 +64,6 @@ class RecogniserApart:
         self._free: queue.SimpleQueue[Apart[Asked, Heard]] = queue.SimpleQueue()
         try:
             for process in processes:
-                process.wait()
                 self.version, _ = process.ask(((), 1), HUNG_S)
                 self._free.put(process)
         except ApartError as error:
@@ -72,9 +71,10 @@ class RecogniserApart:
                 process.close()
             raise RecogniserError(str(error)) from error
 
-    def alike(self, question: str) -> Hashable:
-        """The same question makes a prompt of the same length, which is what Whisper asks for."""
-        return question
+    def alike(self, question: str) -> Hashable | None:
+        """The same question makes a prompt of the same length, which is what Whisper asks for;
+        other engines hear one utterance after the other."""
+        return question if self._several else None
 
     def recognise(
         self, samples: Samples, *, question: str = "", n_best: int = 5
@@ -100,11 +100,6 @@ def _listening(
 
     def hear(asked: Asked) -> Heard:
         utterances, n_best = asked
-        if isinstance(engine, SharedRecogniser):
-            return engine.version, engine.recognise_all(utterances, n_best=n_best)
-        return engine.version, [
-            engine.recognise(one.samples, question=one.question, n_best=n_best)
-            for one in utterances
-        ]
+        return engine.version, hear_all(engine, utterances, n_best=n_best)
 
     return hear

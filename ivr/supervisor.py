@@ -487,8 +487,7 @@ async def wait_ready(settings: Settings) -> None:
         if await asyncio.to_thread(sip_answers, pbx.loopback(settings.sip.host), settings):
             break
         await asyncio.sleep(0.2)
-    agent = settings.agent
-    await _answers(f"http://{pbx.loopback(agent.host)}:{agent.http_port}/readyz")
+    await _answers(f"{monitored_at(settings)['agent']}/readyz")
 
 
 async def wait_all_ready(settings: Settings) -> None:

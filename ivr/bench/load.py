@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivr import supervisor
+from ivr.bench.machine import cpu_seconds, rss_mb, stolen_s
 from ivr.bench.people import Leaves, Line, Manner, Person, person
 from ivr.caller.ear import RATE
 from ivr.caller.script import Leave, Speak, Step
@@ -226,47 +226,6 @@ def _processes(settings: Settings) -> dict[str, int]:
     children = supervisor.read_state(settings).children
     found = {name: one["pid"] for name, one in children.items() if name in ("agent", "asterisk")}
     return found | {"callers": os.getpid()}
-
-
-def cpu_seconds(pid: int) -> float:
-    """That a process and its children have used so far; 0 if there is none."""
-    total = 0.0
-    for one in _family(pid):
-        try:
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
-
-
-def stolen_s() -> float:
-    """Processor time that a virtual machine was due and did not get, of all its cores."""
-    fields = Path("/proc/stat").read_text().split(maxsplit=9)
-    return int(fields[8]) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_mb(pid: int) -> float:
-    """Of a process and its children; what they share counts for each."""
-    total = 0.0
-    for one in _family(pid):
-        try:
-            pages = int(Path(f"/proc/{one}/statm").read_text().split()[1])
-        except OSError:
-            continue
-        total += pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return total
-
-
-def _family(pid: int) -> list[int]:
-    """A process and its children."""
-    found = [pid]
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += map(int, thread.read_text().split())
-        except OSError:
-            continue
-    return found
 
 
 async def _limit(settings: Settings, http: aiohttp.ClientSession) -> float:

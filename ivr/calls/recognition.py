@@ -18,7 +18,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from audio.recogniser import Hypothesis, Recogniser, Samples, SharedRecogniser, Utterance
+from audio.recogniser import (
+    Hypothesis,
+    Recogniser,
+    Samples,
+    SharedRecogniser,
+    Utterance,
+    hear_all,
+)
 from ivr.calls import metrics
 
 TIMEOUT_S = 6.0
@@ -193,8 +200,7 @@ class Recognition:
             return []
         first = self._jobs[0]
         alike = [first]
-        if self._shared is not None:
-            same = self._shared.alike(first.utterance.question)
+        if self._shared and (same := self._shared.alike(first.utterance.question)) is not None:
             alike = [
                 job
                 for job in self._jobs
@@ -210,11 +216,7 @@ class Recognition:
         failure = ""
         engine = self._engine
         try:
-            utterances = [job.utterance for job in jobs]
-            if self._shared is not None:
-                found = self._shared.recognise_all(utterances)
-            else:
-                found = [engine.recognise(u.samples, question=u.question) for u in utterances]
+            found = hear_all(engine, [job.utterance for job in jobs])
         except Exception as error:  # whatever an engine does, the next caller needs the thread
             if len(jobs) > 1:  # it may be one that it fails at
                 return [result for job in jobs for result in self._recognise([job])]

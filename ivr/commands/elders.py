@@ -108,7 +108,7 @@ def import_file(
                 print(f"{file}:{line}: {_told(done)}", file=sys.stderr)
             return done.change
 
-        take_in(file, lines, Change, take, as_json)
+        take_in(file, lines, take, as_json)
 
 
 @app.command("list")

@@ -90,7 +90,7 @@ def import_file(
                 providers.add_worker(store, provider.id or 0, worker, "")
             return change
 
-        take_in(file, lines, Change, take, as_json)
+        take_in(file, lines, take, as_json)
 
 
 @app.command("list")

@@ -7,11 +7,12 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 import typer
+
+from store.elders import Change
 
 T = TypeVar("T")
 
@@ -48,15 +49,14 @@ def read_table(
 def take_in(
     file: Path,
     lines: Iterable[tuple[int, T | LineError]],
-    changes: Iterable[StrEnum],
-    take: Callable[[int, T], StrEnum],
+    take: Callable[[int, T], Change],
     as_json: bool,
 ) -> None:
     """Registers every line that is right and names those that are not, with which it fails.
 
-    `take` is given the number of a line and its entry, and says which of `changes` came of it.
+    `take` is given the number of a line and its entry, and says what came of it.
     """
-    counts = dict.fromkeys(changes, 0)
+    counts = dict.fromkeys(Change, 0)
     wrong = []
     for line, entry in lines:
         if isinstance(entry, LineError):

@@ -33,6 +33,7 @@ import aiohttp
 import numpy as np
 
 from audio.sound import frame_levels, read_wav, to_speech
+from ivr.bench.machine import cpu_seconds, family, spent_s
 from ivr.config import AgentSettings, Settings, load_settings
 from ivr.telephony.audiosocket import (
     FRAME_BYTES,
@@ -249,24 +250,20 @@ async def agent(settings: Settings):  # type: ignore[no-untyped-def]
 
 
 def processor_s(pid: int) -> dict[str, float]:
-    """Processor time of a process so far, its event loop's apart."""
-    ticks = os.sysconf("SC_CLK_TCK")
-
-    def spent(stat: Path) -> float:
-        fields = stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / ticks
-
-    process = Path("/proc") / str(pid)
-    return {
-        "all": spent(process / "stat"),
-        "event_loop": spent(process / "task" / str(pid) / "stat"),
-    }
+    """Processor time of the agent so far, its event loop's apart."""
+    loop = (Path("/proc") / str(pid) / "task" / str(pid) / "stat").read_text()
+    return {"all": cpu_seconds(pid), "event_loop": spent_s(loop)}
 
 
 def memory_mb(pid: int) -> dict[str, int]:
-    lines = (Path("/proc") / str(pid) / "status").read_text().splitlines()
-    values = dict(line.split(":", 1) for line in lines)
-    return {n: int(values[k].split()[0]) // 1024 for n, k in (("now", "VmRSS"), ("most", "VmHWM"))}
+    """Of the agent and its processes; what they share counts for each."""
+    found = {"now": 0, "most": 0}
+    for one in family(pid):
+        lines = (Path("/proc") / str(one) / "status").read_text().splitlines()
+        values = dict(line.split(":", 1) for line in lines)
+        for name, key in (("now", "VmRSS"), ("most", "VmHWM")):
+            found[name] += int(values[key].split()[0]) // 1024
+    return found
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

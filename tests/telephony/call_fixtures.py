@@ -284,6 +284,13 @@ class Caller:
         ]
 
 
+async def when_said(caller: Caller, number: str, within_s: float = 2 * SOON_S) -> None:
+    """Returns when the agent has understood what the number wants."""
+    async with asyncio.timeout(within_s):
+        while not any(row.summary.get("service") for row in caller.calls_from(number)):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
 async def reaches_operators(caller: Caller, *script: str | Say | Step, number: str = "") -> bool:
     """Whether the call came to stand in the operators' queue; the caller hangs up there."""
     number = number or caller.new_number()

@@ -10,7 +10,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,10 +25,12 @@ from call_fixtures import (
     caller_of,
     introduce_elders,
     reaches_operators,
+    when_said,
 )
 from conftest import Site, wait_until
 from numpy.typing import NDArray
 
+from ivr.bench.machine import children
 from ivr.caller.script import Speak
 from ivr.supervisor import READY_SECONDS, wait_all_ready, wait_ready
 from ivr.telephony.pbx import find_place
@@ -61,13 +62,6 @@ async def ordered(caller: Caller, number: str) -> list[str]:
     return [row.code for row in caller.orders(report)]
 
 
-async def when_said(caller: Caller, number: str) -> None:
-    """Returns when the agent has understood what the number wants."""
-    async with asyncio.timeout(2 * SOON_S):
-        while not any(row.summary.get("service") for row in caller.calls_from(number)):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-
-
 @asynccontextmanager
 async def frozen(site: Site, name: str) -> AsyncIterator[None]:
     """The process does nothing any more, and holds all that it has."""
@@ -82,8 +76,7 @@ async def frozen(site: Site, name: str) -> AsyncIterator[None]:
 
 def apart(site: Site) -> list[int]:
     """The agent's own processes, the oldest first: understanding, and then recognition."""
-    threads = Path(f"/proc/{site.pid('agent')}/task").glob("*/children")
-    return sorted(int(pid) for thread in threads for pid in thread.read_text().split())
+    return sorted(children(site.pid("agent")))
 
 
 # --- processes ---

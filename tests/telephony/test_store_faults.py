@@ -24,6 +24,7 @@ from call_fixtures import (
     Say,
     caller_of,
     introduce_elders,
+    when_said,
 )
 from conftest import Site
 from disk import Disk
@@ -95,11 +96,7 @@ async def test_disk_that_fails_sends_callers_to_humans_and_keeps_what_was_booked
         async with caller.queue() as queue:
             number = KNOWN_NUMBERS[1]
             call = asyncio.create_task(caller.calls(*ONCE[:3], number=number, leave=leave))
-            async with asyncio.timeout(SOON_S):
-                while not any(  # noqa: ASYNC110
-                    row.summary.get("service") for row in caller.calls_from(number)
-                ):
-                    await asyncio.sleep(0.1)
+            await when_said(caller, number, SOON_S)
             await asyncio.to_thread(disk.fail)
             assert await queue.joined(number)
             leave.set()
@@ -210,11 +207,7 @@ async def test_postgresql_may_be_restarted_or_read_only_while_people_order(
     async with caller_of(site) as caller:
         number = KNOWN_NUMBERS[0]
         call = asyncio.create_task(caller.calls(*ONCE, number=number))
-        async with asyncio.timeout(SOON_S):
-            while not any(  # noqa: ASYNC110
-                row.summary.get("service") for row in caller.calls_from(number)
-            ):
-                await asyncio.sleep(0.1)
+        await when_said(caller, number, SOON_S)
         await asyncio.to_thread(postgres.stop, "fast")
         await asyncio.to_thread(postgres.start)
         report = await call

@@ -42,14 +42,15 @@ class Engine:
 class Shared(Engine):
     """One that hears utterances together whose questions are the same."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, gains: bool = True) -> None:
         super().__init__()
         self.workers = workers
+        self.gains = gains
         self.heard: list[list[int]] = []
         """Lengths of what it got, in the groups it got them in."""
 
-    def alike(self, question: str) -> str:
-        return question
+    def alike(self, question: str) -> str | None:
+        return question if self.gains else None
 
     def recognise_all(
         self, utterances: Sequence[Utterance], *, n_best: int = 5
@@ -172,6 +173,17 @@ async def test_callers_who_wait_with_the_same_question_are_heard_together() -> N
         *("几点2", "几点3", "什么4", "几点5", "几点6", "几点7", "几点8")
     ]
     assert engine.heard == [[2, 3, 6, 7], [4], [8], [5]], "no more than four, and guesses last"
+    await recogniser.close()
+
+
+async def test_engine_that_gains_nothing_by_it_hears_one_after_the_other() -> None:
+    """The first of them would wait for the last."""
+    engine = Shared(workers=1, gains=False)
+    recogniser = await many(engine)
+    jobs = [recogniser.submit(sound(n), "几点", final=True) for n in (2, 3, 4)]
+    engine.go.set()
+    await asyncio.gather(*(recogniser.result(job) for job in jobs))
+    assert engine.heard == [[2], [3], [4]]
     await recogniser.close()
 
 
