@@ -41,10 +41,36 @@ document.body.addEventListener("htmx:sseOpen", () => {
   document.getElementById("offline").hidden = true;
 });
 
-// A list that somebody is filling in a form of is not changed under their hands.
+// A list that somebody is filling in a form of, or is just pressing something in, is not changed
+// under their hands: a click on what is replaced between press and release is lost. The latest of
+// what has come meanwhile is shown afterwards.
+const held = new Map(); // element: HTML
+let pressed = null;
+function inHand(element) {
+  return element.contains(pressed) || element.querySelector("details[open]") !== null;
+}
+function showHeld() {
+  for (const [element, html] of held) {
+    if (inHand(element)) continue;
+    held.delete(element);
+    htmx.swap(element, html, { swapStyle: "innerHTML" });
+    htmx.trigger(element, "htmx:sseMessage"); // for whoever looks at what is new
+  }
+}
+function released() {
+  pressed = null;
+  setTimeout(showHeld); // after the click that comes of it
+}
 document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
-  if (event.target.querySelector("details[open]")) event.preventDefault();
+  held.delete(event.target);
+  if (!inHand(event.target)) return;
+  held.set(event.target, event.detail.data);
+  event.preventDefault();
 });
+document.addEventListener("pointerdown", (event) => { pressed = event.target; });
+document.addEventListener("pointerup", released);
+document.addEventListener("pointercancel", released);
+document.addEventListener("toggle", showHeld, true);
 
 // A transcript shows its end, unless somebody has gone back in it.
 const FROM_THE_END_PX = 40;
