@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audio.recogniser import Hypothesis
 from ivr.understanding import confidence
@@ -91,8 +92,10 @@ WAITING_NEED = 0.6
 """Confidence in an emergency of somebody who waits: it rings every telephone unasked."""
 NEGATIONS = frozenset(from_pinyin(pinyin) for pinyin in ("bu", "mei", "wu", "bie"))
 """不, 没, 勿 and 别 as the recogniser's Mandarin reads them."""
-NEGATIVE = frozenset("不没勿呒无弗别")
+NEGATIVE = frozenset("不没勿呒无弗别覅")
 """Characters of a phrase that deny something."""
+DENIALS = frozenset("不勿弗覅")
+"""Those that are listened for in the sounds; 没 and 别 are too like 满 and 比."""
 STORY = 3
 """Times that a story counts as much as a phrase for what a service is spoken of with."""
 NEAR = 8
@@ -113,8 +116,15 @@ YES_BY_EAR, YES_CLEARLY = 0.85, 0.2
 """The same for a yes: a wrong one books what nobody wanted."""
 CONTRADICTED = 0.15
 """If another answer fits the sounds so much better than the one in the words, neither counts."""
-OUTDONE, YES_OUTDONE = 1.0, 0.5
-"""The same in deviations by which an answer stands out, and for a yes."""
+CONSENT = frozenset({"yes", "4", "5"})
+"""Answers after which nobody asks again: a wrong one is worse than one that was not understood."""
+OUTDONE = 1.0
+"""The same in deviations by which an answer stands out, ..."""
+CONSENT_OUTDONE, CONSENT_OUTDONE_BY_EAR = 0.5, 0.0
+"""... for consent that was written, and for consent that is told by the sounds alone."""
+DENIED, DENIED_BY_EAR = 0.7, 0.4
+"""Likeness of a syllable before others to 不 or 勿 from which nobody consented, unless by 没问题:
+to what was written, and by the sounds alone."""
 ANSWER_STANDS = 4.5
 """Deviations by which an answer stands out that is taken for its sounds alone, ..."""
 ANSWER_LEADS = 0.8
@@ -226,6 +236,21 @@ def _signs(grammar: Grammar) -> list[Entry]:
                     entry = Entry(kind, dialect.name, text, readings)
                     distinct.setdefault((kind, readings), entry)
     return list(distinct.values())
+
+
+def _denials(grammar: Grammar, likeness: Likeness) -> NDArray[np.intp]:
+    """The ways of reading 不, 勿 and the like where a dialect says no with them."""
+    found = {
+        likeness.units[reading]
+        for dialect in grammar.dialects.values()
+        for phrase in dialect.phrases
+        if (phrase.topic, phrase.code) == (Topic.ACT, Act.NO)
+        for character, reading in zip(
+            phrase.text, dialect.pronunciation.read(phrase.text), strict=True
+        )
+        if character in DENIALS
+    }
+    return np.asarray(sorted(found), dtype=np.intp)
 
 
 def _topics(grammar: Grammar, heard: Sequence[HeardAs]) -> Topics:
@@ -363,13 +388,13 @@ def _clearest(by_ear: Sequence[Candidate]) -> Candidate | None:
 
 
 def _contradicted(
-    told: Candidate, by_ear: Sequence[Candidate], beyond: Mapping[str, float]
+    told: Candidate, outdone: float, by_ear: Sequence[Candidate], beyond: Mapping[str, float]
 ) -> bool:
     """Whether another answer fits the sounds so much better that this one was hardly given."""
     share = next(c.confidence for c in by_ear if c.code == told.code)
     first = by_ear[0].confidence
     rival = max(beyond[code] for code in beyond if code != told.code)
-    if rival - beyond[told.code] >= (YES_OUTDONE if told.code == "yes" else OUTDONE):
+    if rival - beyond[told.code] >= outdone:
         return True
     return first >= BY_EAR and first - share >= CONTRADICTED
 
@@ -424,6 +449,7 @@ class Matcher:
             ),
         )
         self._likeness = likeness
+        self._denials = _denials(grammar, likeness)
         self._reader = SyllableReader(likeness.syllables)
         self._signs = Spotter(signs, [[1.0] * len(entry.readings) for entry in signs], likeness)
         self._topics = _topics(grammar, heard)
@@ -698,18 +724,32 @@ class Matcher:
         by_ear = _by_ear(spotter, shares, len(sounding.syllables), strict)
         beyond = dict(zip(spotter.labels, spotter.pool(standing_out)[0].tolist(), strict=True))
         first, second = sorted(beyond, key=lambda code: -beyond[code])[:2]
-        fitting = told if told.confidence >= ACT_HEARD else _clearest(by_ear)
-        if fitting and not _contradicted(fitting, by_ear, beyond):
-            return fitting
+        written = told.confidence >= ACT_HEARD
+        fitting = told if written else _clearest(by_ear)
+        if fitting:
+            consent = CONSENT_OUTDONE if written else CONSENT_OUTDONE_BY_EAR
+            outdone = consent if fitting.code in CONSENT else OUTDONE
+            denied = self._denied(fitting, sounding, DENIED if written else DENIED_BY_EAR)
+            if not denied and not _contradicted(fitting, outdone, by_ear, beyond):
+                return fitting
         stands = (
             beyond[first] >= ANSWER_STANDS
             and beyond[first] - beyond[second] >= ANSWER_LEADS
             and (first != "yes" or by_ear[0].code == "yes")
         )
-        if stands:
-            same = next(c for c in by_ear if c.code == first)
+        same = next(c for c in by_ear if c.code == first)
+        if stands and not self._denied(same, sounding, DENIED_BY_EAR):
             return replace(same, confidence=BY_EAR_SURE)
         return _NONE if fitting else told
+
+    def _denied(self, answer: Candidate, sounding: Sounding, likeness: float) -> bool:
+        """Whether there is a 不 or 勿 in the sounds that an answer which consents has not.
+
+        Not at the end: what is denied follows.
+        """
+        if answer.code not in CONSENT or not NEGATIVE.isdisjoint(answer.phrase):
+            return False
+        return bool(sounding.alike[:-1, self._denials].max(initial=0.0) >= likeness)
 
     def wish(
         self, told: Candidate, topic: Topic, sounding: Sounding, sure: float, need: float

@@ -128,6 +128,47 @@ def test_no_that_was_written_down_as_something_like_yes_is_no_yes(
     assert says("故事", "不是的", "lanzhou", State.CONFIRM).code == "no"
 
 
+@pytest.fixture
+def sounds_like(matcher: Matcher) -> Callable[..., Meaning]:
+    """Understands a text that was written down and syllables as they were heard, phone by phone."""
+
+    def understood(written: str, heard: str, state: State) -> Meaning:
+        sounds = sounds_of([tuple(syllable.split()) for syllable in heard.split(",")])
+        return understand([Hypothesis(written, -0.9, sounds)], state, matcher, NOW)
+
+    return understood
+
+
+def test_suzhou_denial_keeps_what_was_written_from_being_a_yes(
+    sounds_like: Callable[..., Meaning],
+) -> None:
+    listening = sounds_like("你说的对", "tʰ i,f ə ʔ,s a ʔ", State.CONFIRM)  # 听勿清爽, slurred
+    assert listening.code != "yes"
+    assert sounds_like("你说的对", "tʰ i,k ə ʔ,t ɛ", State.CONFIRM).code == "yes"
+
+
+def test_suzhou_denial_is_no_praise(sounds_like: Callable[..., Meaning]) -> None:
+    denied = [
+        sounds_like(written, heard, State.RATING)
+        for written in ("", "满意")
+        for heard in ("f ə ʔ,m a,i", "f ə ʔ,m e,i")
+    ]
+    assert [meaning.rating for meaning in denied if meaning.kind is Kind.RATING] == []
+    assert sounds_like("", "m ø,i", State.RATING).rating == 5
+
+
+def test_yes_by_its_sounds_alone_is_none_if_another_answer_stands_out_more(
+    sounds_like: Callable[..., Meaning],
+) -> None:
+    for heard in ("n i,t ɛ", "t͡sʰ u o,t ɛ", "m ɛ,t ɛ"):  # 勿对, 错哉 and 慢点, garbled
+        assert sounds_like("", heard, State.CONFIRM).code != "yes", heard
+    assert sounds_like("", "t ɛ", State.CONFIRM).code == "yes"
+
+
+def test_yes_that_ends_like_a_denial_is_a_yes(sounds_like: Callable[..., Meaning]) -> None:
+    assert sounds_like("就是的", "t͡ɕ i o,ʂ ɨ,p o", State.CONFIRM).code == "yes"
+
+
 def test_person_is_reached_by_the_sounds_of_the_wish(says: Callable[..., Meaning]) -> None:
     meaning = says("拆允工", "转人工", "guanzhong", State.OPEN)
     assert (meaning.kind, meaning.code) == (Kind.ACT, "operator")
