@@ -5,6 +5,10 @@ spectra, one a 20 ms frame. Where the incoming ones follow the outgoing ones at 
 echo, and the line's delay and its gain in each band are learned from it. From then on a frame is
 the caller's where most of its power is more than the echo can explain.
 
+The beginning of what a caller says may follow ours too, by chance, and who is once taken for echo
+would be deaf to interruptions. So it counts only where all of our sound has come back, and it is
+forgotten where ours does not come back any more.
+
 Spectra are made when they are compared: most of the time nobody talks over us, and with thirty
 callers there is half a millisecond for a frame of each.
 """
@@ -43,6 +47,18 @@ NOISE_FRAMES = 75
 """Frames (1.5 s) of which the softest is the noise: speech is never that long without a gap."""
 FIRST_NOISE_DB = -50.0
 """What the noise is taken for until so much has been heard."""
+LEAST_LOSS_DB = 6.0
+"""Echo comes back softer by this at least, as a hybrid's balance return loss is (ITU-T G.122)."""
+CAME_BACK = 0.8
+"""Share of our loud frames that come back where there is echo."""
+LOUD_SHARE = 0.5
+"""Of the mean power of what we sent: a frame of so much is loud."""
+ENOUGH_FRAMES = 15
+"""Loud ones (0.3 s) that must have come back where there was no echo before."""
+LOUD_DB = -35.0
+"""A frame of ours that is missed when it does not come back."""
+MISSED_FRAMES = 50
+"""Frames (1 s) that should have come back and did not: this line has no echo."""
 LEARNED_EVERY = 10
 """Frames (0.2 s) between looks at an echo that is as expected."""
 SMEAR = 2
@@ -108,6 +124,10 @@ class BargeIn:
         self._in = _Spectra(COMPARED)
         self._since_ours = HISTORY
         """Frames we have sent since the last one with sound in it."""
+        self._sent_db = deque([QUIET_DB] * HISTORY, HISTORY)
+        """Of what may come back now."""
+        self._missed = 0
+        """Frames that should have come back and did not, since something did."""
         self._levels = deque([FIRST_NOISE_DB] * NOISE_FRAMES, NOISE_FRAMES)
         """dB of what came in."""
         self._frames = 0
@@ -122,7 +142,9 @@ class BargeIn:
     def played(self, samples: NDArray[np.int16]) -> None:
         """A frame we sent, shape (160,)."""
         self._out.add(samples)
-        self._since_ours = 0 if level_db(samples) >= QUIET_DB else self._since_ours + 1
+        db = level_db(samples)
+        self._sent_db.append(db)
+        self._since_ours = 0 if db >= QUIET_DB else self._since_ours + 1
 
     def heard(self, samples: NDArray[np.int16]) -> bool:
         """Takes a frame that came in, shape (160,): is it loud enough, and not our echo?
@@ -132,19 +154,52 @@ class BargeIn:
         db = level_db(samples)
         self._in.add(samples)
         self._levels.append(db)
-        if db < max(QUIET_DB, min(self._levels) + ABOVE_NOISE_DB):
+        if db < self._loud_enough_db:
+            self._miss()
             return False
         if not self.ours_on_the_line:
             return True
+        if db > max(self._sent_db) - LEAST_LOSS_DB:
+            return True
         self._frames += 1
         explained = self.echo is not None and self._explains(self.echo)
-        if explained and self._frames % LEARNED_EVERY:
-            return False  # comparing is the dear part
+        if explained:
+            self._missed = 0
+            if self._frames % LEARNED_EVERY:
+                return False  # comparing is the dear part
         correlation, delay = self._compare()
+        maybe = correlation >= MAYBE_ECHO
+        if maybe and self.echo is None and not self._came_back(delay):
+            return self._without_echo
         if correlation >= ECHO:
             self._learn(delay)
             return False
-        return not explained and (self.echo is not None or correlation < MAYBE_ECHO)
+        return not explained and (self.echo is not None or not maybe)
+
+    @property
+    def _loud_enough_db(self) -> float:
+        return max(QUIET_DB, min(self._levels) + ABOVE_NOISE_DB)
+
+    @property
+    def _without_echo(self) -> bool:
+        return self._missed >= MISSED_FRAMES
+
+    def _miss(self) -> None:
+        """Nothing came in: if that goes on where our echo should have, there is none."""
+        loud = sum(db >= LOUD_DB for db in self._sent_db)
+        self._missed += loud > len(self._sent_db) / 2
+        if self._without_echo:
+            self.echo = None
+
+    def _came_back(self, delay: int) -> bool:
+        """Whether, at this delay, what was loud in what we sent was loud in what came in."""
+        end = HISTORY - delay
+        sent = self._out()[end - COMPARED : end].sum(axis=1)
+        loud = sent > LOUD_SHARE * sent.mean()
+        if self._without_echo and loud.sum() < ENOUGH_FRAMES:
+            return False
+        came = np.fromiter(self._levels, np.float32)[-COMPARED:] >= self._loud_enough_db
+        return bool(came[loud].mean() >= CAME_BACK)
 
     def _compare(self) -> tuple[float, int]:
         """The best correlation of the two directions and the delay it is found at."""
@@ -168,6 +223,7 @@ class BargeIn:
         if self.echo is not None and abs(self.echo.delay - delay) <= SMEAR:
             gains = 0.7 * self.echo.gains + 0.3 * gains
         self.echo = Echo(delay, np.asarray(gains, dtype=np.float32))
+        self._missed = 0
 
     def _explains(self, echo: Echo) -> bool:
         """Whether the echo accounts for most of the last frame that came in."""

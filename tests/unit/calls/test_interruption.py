@@ -94,6 +94,30 @@ def test_a_caller_who_talks_over_the_prompt_is_heard(gain_db: int) -> None:
     assert frames[150:200].sum() >= 10, "within the first second"
 
 
+def test_a_caller_who_follows_the_prompt_by_chance_is_no_echo() -> None:
+    """They begin to speak as a piece of the prompt does, with the same rhythm."""
+    pause = np.zeros(HZ)
+    sent = np.concatenate([PROMPT[: 3 * HZ], pause, PROMPT[: 2 * HZ], pause, PROMPT[: 2 * HZ]])
+    caller = np.zeros(len(sent))
+    caller[4 * HZ : 6 * HZ] = 0.4 * PROMPT[: 2 * HZ]
+    caller[8 * HZ : 9 * HZ] = at_db(voice(1.0, 2, 130), -30)
+    frames = near(sent, caller + noise(len(sent) / HZ, -58))
+    assert frames[200:250].sum() >= 10
+    assert frames[400:450].sum() >= 10, "nor are they later"
+
+
+def test_a_line_that_has_lost_its_echo_is_as_one_without() -> None:
+    """Somebody has put the receiver from the table to their ear."""
+    pause = np.zeros(HZ)
+    sent = np.concatenate([PROMPT, pause, PROMPT])
+    echo = delayed(PROMPT, 120) * 10 ** (-12 / 20)
+    caller = np.zeros(len(PROMPT))
+    caller[4 * HZ : 5 * HZ] = echo[4 * HZ : 5 * HZ]
+    frames = near(sent, np.concatenate([echo, pause, caller]) + noise(len(sent) / HZ, -58))
+    assert longest_ms(frames[:300]) <= 100
+    assert frames[550:600].sum() >= 10
+
+
 def test_a_caller_is_heard_at_once_when_nothing_is_playing() -> None:
     caller = at_db(voice(2.0, 2, 130), -30)
     frames = near(np.zeros(len(caller)), caller + noise(2.0, -58))
