@@ -19,7 +19,7 @@ import numpy as np
 import structlog
 
 from audio.recogniser import Hypothesis
-from audio.synthesiser import Speech, SynthesiserError
+from audio.synthesiser import Speech
 from ivr.calls import metrics
 from ivr.calls.endpointing import Signal
 from ivr.calls.errands import Errands
@@ -627,10 +627,6 @@ class _Call:
         filler = self._loop.call_later(FILLER_AFTER_S, self._fill)
         try:
             return await self._site.speech.speech(pieces, slow=slow)
-        except SynthesiserError:
-            if not slow:
-                raise
-            return await self._site.speech.speech(pieces)
         finally:
             filler.cancel()
 

@@ -13,6 +13,7 @@ import structlog
 from audio.cache import PromptCache
 from audio.engines import make_cache
 from audio.recogniser import TELEPHONE_HZ
+from audio.sound import slowed
 from audio.synthesiser import Speech, SynthesiserError
 from ivr.apart import Apart, ApartError
 from ivr.catalog import load_catalog
@@ -23,14 +24,17 @@ from ivr.dialogue.step import Piece
 
 FILLER = Piece("请稍等。")
 """Said when an answer takes long; part of what is made at set-up."""
-SLOW = 0.7
-"""Speed after 慢一点."""
+SLOWER = 1.2
+"""Times as long as usual after 慢一点: a speed of 0.7 where the voice's is 0.85. It is made of what
+has been made: nobody who asks for the same once more waits for the voice to say it."""
 QUEUE_LIMIT = 100
 """Pieces that may wait for the voice; each takes about a second."""
 TIMEOUT_S = 12.0
 """A caller does not wait longer for a prompt, with requests to wait on the way."""
 HUNG_S = 60.0
 """Loading the voice included, on a busy machine."""
+IDLE_S = 30.0
+"""Without a piece to make, after which the voice rests."""
 NICER = 4
 """Steps of priority below recognition: a second of speech is a second of work."""
 MEMORY_LIMIT = 2000
@@ -50,6 +54,10 @@ class Cache(Protocol):
         """The piece, made if need be: about a second of work. Raises SynthesiserError."""
         ...
 
+    def rest(self) -> None:
+        """Nothing has been made for a while: frees what making takes."""
+        ...
+
 
 class SpeechMaker:
     """One voice for all calls; it makes one piece at a time, those being waited for first."""
@@ -57,12 +65,12 @@ class SpeechMaker:
     def __init__(self, cache: Cache, speed: float) -> None:
         self._cache = cache
         self._speed = speed
-        self._memory: dict[tuple[str, float], Speech] = {}
-        self._queue: asyncio.PriorityQueue[tuple[int, int, str, float]] = asyncio.PriorityQueue(
+        self._memory: dict[str, Speech] = {}
+        self._queue: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue(
             QUEUE_LIMIT
         )
         self._count = 0
-        self._making: dict[tuple[str, float], asyncio.Future[Speech]] = {}
+        self._making: dict[str, asyncio.Future[Speech]] = {}
         self._worker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -77,21 +85,22 @@ class SpeechMaker:
 
     def load(self, texts: Iterable[str]) -> int:
         """Reads what has been made into memory, before the first call; says how many pieces."""
-        return sum(self._cached(text, False) is not None for text in texts)
+        return sum(self._cached(text) is not None for text in texts)
 
     def ready(self, pieces: Sequence[Piece], *, slow: bool = False) -> Speech | None:
         """The whole row, or None where a piece has yet to be made. Optional ones are left out."""
-        row = [(piece, self._cached(piece.text, slow)) for piece in pieces]
+        row = [(piece, self._cached(piece.text)) for piece in pieces]
         if any(speech is None and not piece.optional for piece, speech in row):
             return None
-        return _joined([(piece, speech) for piece, speech in row if speech is not None])
+        speech = _joined([(piece, speech) for piece, speech in row if speech is not None])
+        return slowed(speech, SLOWER) if slow else speech
 
     async def speech(self, pieces: Sequence[Piece], *, slow: bool = False) -> Speech:
         """The whole row, made as far as it is missing. Raises SynthesiserError."""
         missing = [
-            self._make(piece.text, self._at(slow), urgent=True)
+            self._make(piece.text, urgent=True)
             for piece in pieces
-            if not piece.optional and self._cached(piece.text, slow) is None
+            if not piece.optional and self._cached(piece.text) is None
         ]
         if missing:
             # Not gathered: who hangs up must not cancel what another caller waits for as well.
@@ -107,50 +116,45 @@ class SpeechMaker:
     def prepare(self, texts: Iterable[str]) -> None:
         """Makes pieces that will be needed soon, when nothing more urgent is to be made."""
         for text in texts:
-            if self._cached(text, False) is None:
-                self._make(text, self._speed, urgent=False).add_done_callback(_ignore)
+            if self._cached(text) is None:
+                self._make(text, urgent=False).add_done_callback(_ignore)
 
-    def _at(self, slow: bool) -> float:
-        return SLOW if slow else self._speed
-
-    def _cached(self, text: str, slow: bool) -> Speech | None:
-        key = (text, self._at(slow))
-        if key not in self._memory:
-            speech = self._cache.get(text, speed=key[1])
+    def _cached(self, text: str) -> Speech | None:
+        if text not in self._memory:
+            speech = self._cache.get(text, speed=self._speed)
             if speech is None:
                 return None
-            self._remember(key, speech)
-        return self._memory[key]
+            self._remember(text, speech)
+        return self._memory[text]
 
-    def _remember(self, key: tuple[str, float], speech: Speech) -> None:
+    def _remember(self, text: str, speech: Speech) -> None:
         if len(self._memory) >= MEMORY_LIMIT:
             del self._memory[next(iter(self._memory))]
-        self._memory[key] = speech
+        self._memory[text] = speech
 
-    def _make(self, text: str, speed: float, *, urgent: bool) -> asyncio.Future[Speech]:
-        key = (text, speed)
-        future = self._making.get(key)
+    def _make(self, text: str, *, urgent: bool) -> asyncio.Future[Speech]:
+        future = self._making.get(text)
         if future is None:
             future = asyncio.get_running_loop().create_future()
-            self._making[key] = future
+            self._making[text] = future
         self._count += 1
         try:
             # Once more if it is waiting as less urgent: the second time finds it in the cache.
-            self._queue.put_nowait((0 if urgent else 1, self._count, text, speed))
+            self._queue.put_nowait((0 if urgent else 1, self._count, text))
         except asyncio.QueueFull:
             if not future.done():
                 future.set_exception(SynthesiserError("too many pieces are waiting to be spoken"))
-            self._making.pop(key, None)
+            self._making.pop(text, None)
         return future
 
     async def _work(self) -> None:
         while True:
-            _, _, text, speed = await self._queue.get()
-            future = self._making.get((text, speed))
+            _, _, text = await self._next()
+            future = self._making.get(text)
             if future is None:
                 continue
             try:
-                speech = await asyncio.to_thread(self._cache.make, text, speed=speed)
+                speech = await asyncio.to_thread(self._cache.make, text, speed=self._speed)
             except Exception as error:  # whatever an engine does, the next piece needs the worker
                 log.exception("voice failed", engine_error=str(error))
                 if not future.done():
@@ -160,10 +164,17 @@ class SpeechMaker:
                         else SynthesiserError(str(error))
                     )
             else:
-                self._remember((text, speed), speech)
+                self._remember(text, speech)
                 if not future.done():
                     future.set_result(speech)
-            del self._making[text, speed]
+            del self._making[text]
+
+    async def _next(self) -> tuple[int, int, str]:
+        try:
+            return await asyncio.wait_for(self._queue.get(), IDLE_S)
+        except TimeoutError:
+            await asyncio.to_thread(self._cache.rest)
+            return await self._queue.get()
 
 
 def _ignore(future: asyncio.Future[Speech]) -> None:
@@ -199,7 +210,7 @@ class VoiceApart:
         self._settings = settings
         self._made = open_cache(settings)
         self._making: Apart[tuple[str, float], Speech] | None = None
-        """From the first missing piece on: at most sites that is long after the first call."""
+        """While pieces are missing: the voice takes half a gigabyte."""
 
     def get(self, text: str, *, speed: float) -> Speech | None:
         return self._made.get(text, speed=speed)
@@ -212,6 +223,11 @@ class VoiceApart:
             return self._making.ask((text, speed), HUNG_S)
         except ApartError as error:
             raise SynthesiserError(str(error)) from error
+
+    def rest(self) -> None:
+        if self._making is not None:
+            self._making.close()
+            self._making = None
 
 
 def _speaking(settings: Settings) -> Callable[[tuple[str, float]], Speech]:

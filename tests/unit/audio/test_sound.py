@@ -18,6 +18,7 @@ from audio.sound import (
     levelled,
     read_wav,
     rms_db,
+    slowed,
     speech_edges,
     to_samples,
     to_speech,
@@ -105,3 +106,16 @@ def test_sound_doubled_piece_by_piece_equals_sound_doubled_at_once() -> None:
     joined = np.concatenate([pieces(sound[at : at + 160]) for at in range(0, len(sound), 160)])
     assert np.allclose(joined, whole, atol=1e-6)
     assert rms_db(whole[200:]) == pytest.approx(rms_db(sound), abs=0.2)
+
+
+@pytest.mark.parametrize("hz", [110, 210, 1300])
+def test_slowed_sound_lasts_longer_as_high_and_as_loud(hz: int) -> None:
+    sound = to_speech(tone(hz, 2.0))
+    slow = slowed(sound, 1.2)
+    assert len(slow) == 19200
+    middle = slow[2000:-2000].astype(np.float64)
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
+    assert abs(spectrum.argmax() * 8000 / len(middle) - hz) < 3
+    assert abs(rms_db(to_samples(slow)) - rms_db(to_samples(sound))) < 1
+    assert len(slowed(sound[:100], 1.2)) == 120
+    assert len(slowed(sound[:0], 1.2)) == 0

@@ -128,6 +128,9 @@ class Voice:
     def _tone(self) -> Speech:
         return (900 * np.sin(np.arange(480) * 2 * np.pi * 300 / 8000) + 1).astype(np.int16)
 
+    def rest(self) -> None:
+        pass
+
 
 def understand(
     hypotheses: Sequence[Hypothesis], state: State, now: datetime, dialect: str

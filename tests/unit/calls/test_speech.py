@@ -22,9 +22,10 @@ class Voice:
         self.go = threading.Event()
         self.go.set()
         self.made: list[tuple[str, float]] = []
+        self.resting = threading.Event()
 
     def get(self, text: str, *, speed: float) -> Speech | None:
-        samples = self.kept.get(text) if speed > speech.SLOW else None
+        samples = self.kept.get(text)
         return np.ones(samples, np.int16) if samples else None
 
     def make(self, text: str, *, speed: float) -> Speech:
@@ -33,6 +34,9 @@ class Voice:
         if text == "龘":
             raise SynthesiserError("no such character")
         return np.ones(800, np.int16)
+
+    def rest(self) -> None:
+        self.resting.set()
 
 
 @pytest.fixture
@@ -72,9 +76,19 @@ async def test_a_missing_piece_is_made_once(maker: SpeechMaker, voice: Voice) ->
     assert voice.made.count(("平江路", 0.85)) == 1
 
 
-async def test_slow_is_another_speed(maker: SpeechMaker, voice: Voice) -> None:
-    await maker.speech((Piece("您好。"),), slow=True)
-    assert voice.made == [("您好。", speech.SLOW)]
+async def test_what_is_said_slower_need_not_be_made(maker: SpeechMaker, voice: Voice) -> None:
+    row = maker.ready((Piece("您好。"), Piece("一呼")), slow=True)
+    assert row is not None and len(row) == 240 * speech.SLOWER
+    assert not voice.made
+
+
+async def test_a_voice_that_nobody_needs_rests_until_somebody_does(
+    maker: SpeechMaker, voice: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "IDLE_S", 0.01)
+    await maker.speech((Piece("甲"),))
+    assert await asyncio.to_thread(voice.resting.wait, 10)
+    assert len(await maker.speech((Piece("乙"),))) == 800
 
 
 async def test_what_is_waited_for_goes_before_what_is_prepared(
