@@ -65,6 +65,8 @@ class Clues:
     """Deviations above the next service's."""
     beyond_talk: float = 0.0
     """Deviations by which talk that orders nothing fits the sounds better than by chance."""
+    distant: float = 0.0
+    """1 if the phrase is of a dialect with readings of its own: in its sounds less stands out."""
 
 
 _WEIGHTS = Clues(
@@ -92,6 +94,7 @@ _WEIGHTS = Clues(
     beyond=0.89,
     beyond_lead=0.94,
     beyond_talk=-0.62,
+    distant=0.7,
 )
 _BIAS = -7.9
 _BY_LENGTH = 1.67
@@ -107,7 +110,7 @@ _MOST_BESIDE = 6.0
 """... up to here and down to its negative."""
 _BEHIND = 0.39
 """What each deviation tells by which another service stands out more."""
-_OF_SOUNDS = ("sounded", "beyond", "beyond_lead", "beyond_talk")
+_OF_SOUNDS = ("sounded", "beyond", "beyond_lead", "beyond_talk", "distant")
 _OUTRIGHT = 0.95
 """Share of a phrase from which on it was said, if nothing but frames was said beside it."""
 _MOSTLY = 0.5

@@ -587,10 +587,15 @@ class Matcher:
                     ),
                 ),
                 beyond_talk=idle,
+                distant=float(bool(sounded) and self._distant((one.by_ear or one.entry).dialect)),
             )
             weighed.append((one, clues))
         clearly = dict.fromkeys(spotter.entries[place.entry].label for place in named)
         return weighed, everyday, tuple(clearly)
+
+    def _distant(self, dialect: str) -> bool:
+        """Whether a dialect is more than an accent of Mandarin."""
+        return self.grammar.dialects[dialect].pronunciation.own
 
     def _sounded(self, spotter: Spotter, sounding: Sounding) -> dict[str, tuple[float, Entry]]:
         """By how many deviations each label stands out in the sounds, and by which phrase."""

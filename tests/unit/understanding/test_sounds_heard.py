@@ -74,6 +74,13 @@ def test_suzhou_service_is_understood_though_the_words_are_nonsense(
     assert meaning.dialect == "suzhou"
 
 
+def test_suzhou_need_is_understood_though_its_end_was_lost(says: Callable[..., Meaning]) -> None:
+    meaning = says("可以交给他们", "屋里龌龊", "suzhou", State.OPEN)  # 煞
+    assert (meaning.kind, meaning.code) == (Kind.SERVICE, "cleaning")
+    talk = says("可以交给他们", "今朝天气蛮好", "suzhou", State.OPEN)
+    assert talk.kind is Kind.OOS
+
+
 def test_no_in_the_sounds_keeps_a_misheard_yes_from_booking(says: Callable[..., Meaning]) -> None:
     meaning = says("是的", "勿对勿对", "suzhou", State.CONFIRM)
     assert (meaning.kind, meaning.code) != (Kind.ACT, "yes")
