@@ -291,13 +291,15 @@ async def when_said(caller: Caller, number: str, within_s: float = 2 * SOON_S) -
             await asyncio.sleep(0.1)
 
 
-async def reaches_operators(caller: Caller, *script: str | Say | Step, number: str = "") -> bool:
+async def reaches_operators(
+    caller: Caller, *script: str | Say | Step, number: str = "", within_s: float = 2 * SOON_S
+) -> bool:
     """Whether the call came to stand in the operators' queue; the caller hangs up there."""
     number = number or caller.new_number()
     async with caller.queue() as queue:
         call = asyncio.create_task(caller.calls(*script, number=number, farewell_s=4 * SOON_S))
         try:
-            return await queue.joined(number)
+            return await queue.joined(number, within_s=within_s)
         finally:
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)

@@ -30,7 +30,7 @@ from call_fixtures import (
 from conftest import Site, wait_until
 from numpy.typing import NDArray
 
-from ivr.bench.machine import children
+from ivr.bench.machine import children, rss_mb
 from ivr.caller.script import Speak
 from ivr.supervisor import READY_SECONDS, wait_all_ready, wait_ready
 from ivr.telephony.pbx import find_place
@@ -220,6 +220,22 @@ async def test_who_shouts_into_the_telephone_is_understood_or_gets_a_human(calle
         report = await call
         waits.cancel()
     assert human or [row.code for row in caller.orders(report)] == ["haircut"]
+
+
+LONG_TALK_S = 240.0
+"""Turns of max_turn_ms, not understood, until nobody asks again."""
+
+
+async def test_who_talks_for_ten_minutes_without_a_pause_gets_a_human_and_costs_little(
+    caller: Caller,
+) -> None:
+    story = await asyncio.to_thread(caller.speech, "今天天气很好，我孙子昨天来看我，我们去了公园")
+    before = rss_mb(caller.site.pid("agent"))
+    talk = np.resize(story, 600 * 8000)
+    assert await reaches_operators(caller, Speak(talk, "ten minutes"), within_s=LONG_TALK_S)
+    await caller.no_call_in_progress()
+    assert rss_mb(caller.site.pid("agent")) - before < 150
+    assert await ordered(caller, KNOWN_NUMBERS[0]) == ["haircut"]
 
 
 # --- ports ---
