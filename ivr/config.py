@@ -351,6 +351,9 @@ class RecordingSettings(BaseModel):
     transcripts_days: int = Field(default=365, ge=1)
     """How long it is kept what was said in calls and written in messages; that there were some,
     and what came of them, stays."""
+    notes_days: int = Field(default=90, ge=1)
+    """How long voice notes are kept, of addresses and of what was wrong; not before the order is
+    done or the complaint closed."""
 
 
 class TurnSettings(BaseModel):

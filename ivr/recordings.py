@@ -1,8 +1,9 @@
 """Sound and words of people that are kept, and for how long: where files are, who deletes them.
 
-Two kinds of sound. What a caller said before a human took over, turn by turn: written by the agent,
-for that human to listen to what was not understood. Whole calls: written by Asterisk, only where
-the settings ask for it, and the caller is told. A file's existence is the only record of it.
+Three kinds of sound. What a caller said before a human took over, turn by turn: written by the
+agent, for that human to listen to what was not understood. Whole calls: written by Asterisk, only
+where the settings ask for it, and the caller is told. Of both the file is the only record. Voice
+notes, of an address or of what was wrong: written by the agent, and the store has the path.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import structlog
 from ivr.config import Settings
 from ivr.telephony.pbx import Place
 from store.database import Store, StoreError
-from store.retention import forget_words
+from store.retention import forget_notes, forget_words, notes_needed
 
 LOOK_S = 3600.0
 DAY_S = 86400.0
@@ -82,14 +83,16 @@ async def keep_deleting(settings: Settings, place: Place | None, store: Store) -
         deleted = await asyncio.to_thread(delete_old, settings, place, time.time())
         if deleted:
             log.info("old sound deleted", files=deleted)
-        before = datetime.now(UTC) - timedelta(days=settings.recording.transcripts_days)
+        now = datetime.now(UTC)
+        before = now - timedelta(days=settings.recording.transcripts_days)
         try:
             forgotten = await asyncio.to_thread(forget_words, store, before)
+            notes = await asyncio.to_thread(delete_old_notes, settings, store, now)
         except StoreError as error:
-            log.error("old transcripts are still there", error=str(error))
+            log.error("old transcripts or voice notes are still there", error=str(error))
         else:
-            if forgotten:
-                log.info("old transcripts forgotten", calls_and_messages=forgotten)
+            if forgotten or notes:
+                log.info("old words forgotten", calls_and_messages=forgotten, voice_notes=notes)
         await asyncio.sleep(LOOK_S)
 
 
@@ -107,8 +110,22 @@ def delete_old(settings: Settings, place: Place | None, now: float) -> int:
     return deleted
 
 
-def _older(folder: Path, written_before: float) -> Iterator[Path]:
-    for path in list(folder.rglob("*.wav")):
+def delete_old_notes(settings: Settings, store: Store, now: datetime) -> int:
+    """Deletes voice notes whose time is over, with those that belong to nothing, and returns how
+    many the store has forgotten. Raises StoreError.
+
+    The file goes first: whoever is stopped in between forgets the path the next time.
+    """
+    before = now - timedelta(days=settings.recording.notes_days)
+    needed = {Path(note).name for note in notes_needed(store)}
+    for path in _older(settings.recordings, before.timestamp(), "*.wav"):
+        if path.name not in needed:
+            _delete(path)
+    return forget_notes(store, before, lambda note: not Path(note).exists())
+
+
+def _older(folder: Path, written_before: float, names: str = "**/*.wav") -> Iterator[Path]:
+    for path in list(folder.glob(names)):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < written_before:
                 yield path

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlmodel import col, delete, exists, select
+from sqlalchemy import ColumnElement, update
+from sqlmodel import SQLModel, col, delete, exists, select
 
 from store.database import Store
-from store.models import Call, Correction, SmsIn, SmsOut, SmsState, Turn
+from store.models import (
+    UNFINISHED,
+    Call,
+    Complaint,
+    Correction,
+    SmsIn,
+    SmsOut,
+    SmsState,
+    Turn,
+    WorkOrder,
+)
 
 AT_ONCE = 500
 """Calls in one transaction: whoever waits for the store is not made to wait for all of them."""
@@ -54,3 +67,55 @@ def _forget_messages(store: Store, before: datetime) -> int:
         for message in (*read, *written):
             message.text = ""
         return len(read) + len(written)
+
+
+def notes_needed(store: Store) -> set[str]:
+    """Paths of the voice notes of orders that are not done and complaints that are not closed.
+
+    Raises StoreError.
+    """
+    with store.read() as session:
+        return {
+            path
+            for noted in _NOTED
+            for path in session.exec(select(noted.path).where(noted.needed))
+            if path
+        }
+
+
+def forget_notes(store: Store, before: datetime, gone: Callable[[str], bool]) -> int:
+    """Orders and complaints from before lose the voice notes that are `gone`; says how many did.
+
+    Raises StoreError.
+    """
+    forgotten = 0
+    for noted in _NOTED:
+        old = select(noted.path).where(noted.path.is_not(None), ~noted.needed, noted.at < before)
+        with store.write() as session:
+            paths = [path for path in session.exec(old) if path and gone(path)]
+            forget = update(noted.table).where(noted.path.in_(paths))
+            session.exec(forget.values({noted.path: None}))
+        forgotten += len(paths)
+    return forgotten
+
+
+class _Noted(NamedTuple):
+    """What has voice notes."""
+
+    table: type[SQLModel]
+    path: Any
+    """A column, as is the next."""
+    at: Any
+    needed: ColumnElement[bool]
+    """While this holds."""
+
+
+_NOTED = (
+    _Noted(
+        WorkOrder,
+        col(WorkOrder.note),
+        col(WorkOrder.created_at),
+        col(WorkOrder.status).in_(UNFINISHED),
+    ),
+    _Noted(Complaint, col(Complaint.note), col(Complaint.at), col(Complaint.closed_at).is_(None)),
+)
