@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, bindparam, exists, or_
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from store import switches
-from store.database import Conflict, Store, reading
+from store.database import Conflict, Store, looking, one_of, session_on
 from store.models import (
     OPEN_CALLBACKS,
     Call,
@@ -308,11 +308,10 @@ LONGEST_CALL = timedelta(hours=1)
 """A call that is open for longer has no end in the store because the agent died."""
 
 
-def due(store: Store | Session, at: datetime) -> list[Callback]:
+def due(store: Store | Session | Connection, at: datetime) -> list[Callback]:
     """Those to be dialled now, in their order, without people who are on the telephone with us at
     this moment. Raises StoreError."""
-    with reading(store) as session:
-        return list(session.exec(_due(), params={"at": at, "lasting_since": at - LONGEST_CALL}))
+    return _found(store, _due(), at=at, lasting_since=at - LONGEST_CALL)
 
 
 @cache
@@ -321,7 +320,7 @@ def _due() -> SelectOfScalar[Callback]:
     return (
         select(Callback)
         .where(
-            col(Callback.state).in_(TO_BE_DIALLED),
+            one_of(col(Callback.state), TO_BE_DIALLED),
             col(Callback.due_at) <= bindparam("at"),
             ~on_the_telephone(col(Callback.phone)),
         )
@@ -347,10 +346,20 @@ def on_the_telephone(number: Mapped[str]) -> ColumnElement[bool]:
     return waiting | talking
 
 
-def claimed(store: Store | Session, by: str | None = None) -> list[Callback]:
+def claimed(store: Store | Session | Connection, by: str | None = None) -> list[Callback]:
     """Those being dialled or on the line, of one process or of all. Raises StoreError."""
-    with reading(store) as session:
-        return [row for row in session.exec(_claims()) if by is None or row.claimed_by == by]
+    return [row for row in _found(store, _claims()) if by is None or row.claimed_by == by]
+
+
+def _found(
+    where: Store | Session | Connection, rows: SelectOfScalar[Callback], **asked: Any
+) -> list[Callback]:
+    """What is asked every second and is hardly ever there: only then a session is made."""
+    with looking(where) as connection:
+        if connection.execute(rows, asked).first() is None:
+            return []
+        with session_on(connection) as session:
+            return list(session.exec(rows, params=asked))
 
 
 def newest_callbacks(
@@ -394,7 +403,7 @@ def of_attempt(store: Store, attempt: UUID) -> Callback | None:
 
 @cache
 def _claims() -> SelectOfScalar[Callback]:
-    return select(Callback).where(col(Callback.state).in_(ON_THE_LINE))
+    return select(Callback).where(one_of(col(Callback.state), ON_THE_LINE))
 
 
 @cache

@@ -8,22 +8,33 @@ transaction in which an order is completed, a message is read, or a whole tick i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import Update, bindparam, exists, insert, or_, update
+from sqlalchemy import Connection, Update, Uuid, bindparam, exists, insert, or_, update
+from sqlalchemy import Select as Columns
+from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Session, col, func, select
-from sqlmodel.sql.expression import Select, SelectOfScalar
+from sqlmodel.sql.expression import SelectOfScalar
 
 from store import complaints, messages, switches
 from store.callbacks import LONGEST_CALL, on_the_telephone
-from store.database import Store, StoreError, reading
+from store.database import (
+    Store,
+    StoreError,
+    connection_of,
+    defaults,
+    looking,
+    one_of,
+    reading,
+    session_on,
+)
 from store.models import (
     OPEN_FOLLOW_UPS,
     CareAlert,
@@ -44,7 +55,7 @@ from store.models import (
     SmsState,
     WorkOrder,
 )
-from store.order_steps import By, step
+from store.order_steps import By, close_completed, step
 
 ON_THE_LINE = (FollowUpState.DIALLING, FollowUpState.REACHED)
 LOW_SCORE = 2
@@ -87,11 +98,15 @@ Next = Again | Message | GiveUp
 """What is done after an attempt that came to nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A follow-up, and when its elder may be called; what a dialler must know to decide."""
+class Due(NamedTuple):
+    """What a dialler must know of a follow-up to decide, and when its elder may be called."""
 
-    follow_up: FollowUp
+    id: int
+    purpose: Purpose
+    phone: str
+    created_at: datetime
+    expires_at: datetime | None
+    tries: int
     call_from: time | None = None
     """Of the elder, as the next three; see Elder."""
     call_to: time | None = None
@@ -99,21 +114,40 @@ class Due:
     calls_refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted(Due):
-    """The same of an attempt, to decide what comes after it."""
+class Open(NamedTuple):
+    """What must be known of a follow-up to go on with it or close it."""
 
-    dialled: tuple[datetime, ...] = ()
-    """When each try was made, the last one included."""
-    sms_phone: str = ""
-    """Where they can be asked for a rating in writing; empty if nowhere, or they want no messages,
-    or it is not a rating that is asked."""
-    code: str = ""
+    id: int
+    key: str
+    purpose: Purpose
+    phone: str
+    elder_id: int | None
+    order_id: int | None
+    state: FollowUpState
+
+
+class Written(NamedTuple):
+    """Where and about what somebody can be asked for a rating in writing."""
+
+    phone: str
+    """Empty if nowhere, or they want no messages, or it is not a rating that is asked."""
+    code: str
     """Service of the order, empty without one."""
-    served_at: datetime | None = None
-    """When it was done, None without one."""
-    elder_name: str = ""
+    served_at: datetime
+    """When it was done; without an order, when the call was planned."""
+    elder_name: str
     """Empty if not known."""
+
+
+class Claim(NamedTuple):
+    """A call that a process has taken upon itself."""
+
+    id: int
+    phone: str
+    state: FollowUpState
+    tries: int
+    attempt_id: UUID
+    claimed_by: str
 
 
 class Errand(NamedTuple):
@@ -147,8 +181,8 @@ class ListedRating(NamedTuple):
 # --- planning ---
 
 
-def plan_rating(session: Session, order: WorkOrder, at: datetime) -> FollowUp:
-    """A completed order's question, once: how was it?"""
+def plan_rating(session: Session, order: WorkOrder, at: datetime) -> int:
+    """A completed order's question, once: how was it? Returns the follow-up."""
     return plan(
         session,
         f"rating:{order.id}",
@@ -172,57 +206,66 @@ def plan(
     elder_id: int | None = None,
     order_id: int | None = None,
     expires_at: datetime | None = None,
-) -> FollowUp:
+) -> int:
     """A call that is owed, or the one that was planned under this key already.
 
     Nobody is called before `due_at`; outside the calling hours neither, but that is decided when it
     is dialled. Where the number is withheld it is given up at once, so that it is counted.
     """
-    known = session.exec(_of_key(), params={"key": key}).one_or_none()
+    connection = session.connection()
+    known: int | None = connection.execute(_OF_KEY, {"key": key}).scalar_one_or_none()
     if known is not None:
         return known
-    row = FollowUp(
-        key=key,
-        purpose=purpose,
-        order_id=order_id,
-        elder_id=elder_id,
-        phone=phone,
-        created_at=at,
-        due_at=due_at,
-        expires_at=expires_at,
-    )
-    session.add(row)
-    session.flush()
-    _event(session, row, FollowUpEventKind.PLANNED, at)
+    new = {
+        "key": key,
+        "purpose": purpose,
+        "order_id": order_id,
+        "elder_id": elder_id,
+        "phone": phone,
+        "created_at": at,
+        "due_at": due_at,
+        "expires_at": expires_at,
+    }
+    id = connection.execute(_NEW, {**_BLANK, **new}).scalar_one()
+    assert id is not None
+    _event(connection, id, FollowUpEventKind.PLANNED, at)
     if not phone:
-        _close(session, row, FollowUpEnd.BAD_NUMBER, at, "no number")
-    return row
+        one = Open(id, key, purpose, phone, elder_id, order_id, FollowUpState.WAITING)
+        _close(connection, one, FollowUpEnd.BAD_NUMBER, at, "no number")
+    return id
+
+
+_OF_KEY = columns(col(FollowUp.id)).where(col(FollowUp.key) == bindparam("key"))
+_NEW = insert(FollowUp).returning(col(FollowUp.id))
+_BLANK = defaults(FollowUp)
 
 
 # --- dialling ---
 
 
-def claim(session: Session, ids: Collection[int], by: str, at: datetime) -> list[FollowUp]:
+def claim(where: Session | Connection, ids: Collection[int], by: str, at: datetime) -> list[Claim]:
     """Takes those that are still to be dialled, each under a new `attempt_id`, in their order.
 
     None while everything that goes out is paused.
     """
-    if not ids or switches.paused(session):
+    connection = connection_of(where)
+    if not ids:
         return []
-    rows = session.exec(_still_due(), params={"ids": list(ids), "at": at}).all()
-    if not rows:
-        return []
-    claims, events = [], []
-    for row in rows:
-        session.expunge(row)  # written below, all of them by one statement
-        row.state, row.tries, row.attempt_id = FollowUpState.DIALLING, row.tries + 1, uuid4()
-        row.claimed_by, row.claimed_at = by, at
-        claims.append({"which": row.id, "tries": row.tries, "attempt": row.attempt_id})
-        events.append(_entry(row.id or 0, FollowUpEventKind.DIALLED, at, f"try {row.tries}"))
-    connection = session.connection()
-    connection.execute(_claim(), [{**claim, "by": by, "at": at} for claim in claims])
-    connection.execute(_EVENT, events)
-    return list(rows)
+    claims = [
+        Claim(id, phone, FollowUpState.DIALLING, tries + 1, uuid4(), by)
+        for id, phone, tries in connection.execute(_still_due(), {"ids": list(ids), "at": at})
+    ]
+    if claims:
+        taken = [
+            {"which": one.id, "tries": one.tries, "attempt": one.attempt_id, "by": by, "at": at}
+            for one in claims
+        ]
+        connection.execute(_claim(), taken)
+        entries = [
+            _entry(one.id, FollowUpEventKind.DIALLED, at, f"try {one.tries}") for one in claims
+        ]
+        connection.execute(_EVENT, entries)
+    return claims
 
 
 @cache
@@ -241,44 +284,71 @@ def _claim() -> Update:
 
 
 @cache
-def _still_due() -> SelectOfScalar[FollowUp]:
+def _still_due() -> Columns[*tuple[Any, ...]]:
     return (
-        select(FollowUp)
+        columns(col(FollowUp.id), col(FollowUp.phone), col(FollowUp.tries))
         .where(
             col(FollowUp.id).in_(bindparam("ids", expanding=True)),
-            FollowUp.state == FollowUpState.WAITING,
+            col(FollowUp.state) == FollowUpState.WAITING,
             col(FollowUp.due_at) <= bindparam("at"),
+            ~switches.IS_PAUSED,
         )
         .order_by(col(FollowUp.due_at), col(FollowUp.id))
         .with_for_update()
     )
 
 
-def renew(session: Session, by: str, at: datetime) -> None:
-    """Says that this process still looks after what it has claimed."""
-    for row in session.exec(_claims()):
-        if row.claimed_by == by:
-            row.claimed_at = at
+def renew(where: Session | Connection, by: str, at: datetime) -> list[Claim]:
+    """Says that this process still looks after what it has claimed, and gives it."""
+    found = connection_of(where).execute(_renew(), {"by": by, "at": at})
+    return [Claim._make(row) for row in found]
 
 
-def take_over(session: Session, by: str, at: datetime, silent_since: datetime) -> list[FollowUp]:
+def take_over(
+    where: Session | Connection, by: str, at: datetime, silent_since: datetime
+) -> list[Claim]:
     """Claims what a process had claimed that has said nothing since `silent_since`.
 
     What became of each attempt is to be asked of Asterisk.
     """
-    silent = or_(col(FollowUp.claimed_at).is_(None), col(FollowUp.claimed_at) < silent_since)
-    rows = list(session.exec(_claims().where(FollowUp.claimed_by != by, silent)))
-    for row in rows:
-        row.claimed_by, row.claimed_at = by, at
-    return rows
+    asked = {"by": by, "at": at, "silent_since": silent_since}
+    return [Claim._make(row) for row in connection_of(where).execute(_take_over(), asked)]
 
 
-def reached(session: Session, attempt: UUID, at: datetime) -> int | None:
+@cache
+def _renew() -> ReturningUpdate[*tuple[Any, ...]]:
+    return (
+        update(FollowUp)
+        .where(
+            one_of(col(FollowUp.state), ON_THE_LINE),
+            col(FollowUp.claimed_by) == bindparam("by"),
+        )
+        .values(claimed_at=bindparam("at"))
+        .returning(*_CLAIM)
+    )
+
+
+@cache
+def _take_over() -> ReturningUpdate[*tuple[Any, ...]]:
+    said_at = col(FollowUp.claimed_at)
+    return (
+        update(FollowUp)
+        .where(
+            one_of(col(FollowUp.state), ON_THE_LINE),
+            col(FollowUp.claimed_by) != bindparam("by"),
+            or_(said_at.is_(None), said_at < bindparam("silent_since")),
+        )
+        .values(claimed_by=bindparam("by"), claimed_at=bindparam("at"))
+        .returning(*_CLAIM)
+    )
+
+
+def reached(where: Session | Connection, attempt: UUID, at: datetime) -> int | None:
     """They have answered; returns the follow-up, None if this attempt is not being dialled."""
-    connection = session.connection()
+    connection = connection_of(where)
     id = connection.execute(_reached(), {"attempt": attempt}).scalar_one_or_none()
     if id is not None:
-        connection.execute(_EVENT, _entry(id, FollowUpEventKind.REACHED, at))
+        _event(connection, id, FollowUpEventKind.REACHED, at)
     return id
 
 
@@ -295,39 +365,91 @@ def _reached() -> ReturningUpdate[int | None]:
     )
 
 
-def missed(session: Session, attempt: UUID, at: datetime, why: str, next: Next) -> FollowUp | None:
-    """The attempt came to nothing, and what is done next. None if it is not on the line."""
-    row = _of_attempt(session, attempt, ON_THE_LINE)
-    if row is not None:
-        _go_on(session, row, at, why, next)
-    return row
+def missed(
+    where: Session | Connection, attempt: UUID, at: datetime, why: str, next: Next
+) -> int | None:
+    """The attempt came to nothing, and what is done next; returns the follow-up, None if the
+    attempt is not on the line."""
+    connection = connection_of(where)
+    if isinstance(next, Again):  # by far the most frequent, and so without the row
+        asked = {"attempt": attempt, "later": next.at, "why": why}
+        id = connection.execute(_called_again(), asked).scalar_one_or_none()
+        if id is not None:
+            _event(connection, id, FollowUpEventKind.NOT_REACHED, at, why)
+        return id
+    one = _open(connection, _ATTEMPTED, ON_THE_LINE, attempt=attempt)
+    if one is None:
+        return None
+    _go_on(connection, one, at, why, next)
+    return one.id
 
 
-def passed_over(session: Session, id: int, at: datetime, why: str, next: Next) -> FollowUp | None:
+@cache
+def _called_again() -> ReturningUpdate[int | None]:
+    return (
+        update(FollowUp)
+        .where(
+            col(FollowUp.attempt_id) == bindparam("attempt"),
+            one_of(col(FollowUp.state), ON_THE_LINE),
+        )
+        .values(
+            state=FollowUpState.WAITING,
+            due_at=bindparam("later"),
+            detail=bindparam("why"),
+            claimed_by="",
+            claimed_at=None,
+        )
+        .returning(col(FollowUp.id))
+    )
+
+
+def passed_over(where: Session | Connection, id: int, at: datetime, why: str, next: Next) -> bool:
     """Nothing was asked, for a reason that no attempt tells: they want no calls, or said so.
 
-    None if it was closed already.
+    False if it was closed already.
     """
-    row = session.get(FollowUp, id, with_for_update=True)
-    if row is None or row.state not in OPEN_FOLLOW_UPS:
-        return None
-    _go_on(session, row, at, why, next)
-    return row
+    connection = connection_of(where)
+    one = _open(connection, _OF_ID, OPEN_FOLLOW_UPS, id=id)
+    if one is not None:
+        _go_on(connection, one, at, why, next)
+    return one is not None
 
 
-def release(session: Session, attempt: UUID, at: datetime, why: str, due_at: datetime) -> None:
+def release(
+    where: Session | Connection, attempt: UUID, at: datetime, why: str, due_at: datetime
+) -> None:
     """The attempt never rang anybody: it does not count as a try."""
-    row = _of_attempt(session, attempt, (FollowUpState.DIALLING,))
-    if row is not None:
-        row.tries -= 1
-        _put_back(row, FollowUpState.WAITING, due_at, why)
-        _event(session, row, FollowUpEventKind.RELEASED, at, why)
+    connection = connection_of(where)
+    asked = {"attempt": attempt, "later": due_at, "why": why}
+    id = connection.execute(_released(), asked).scalar_one_or_none()
+    if id is not None:
+        _event(connection, id, FollowUpEventKind.RELEASED, at, why)
 
 
-def put_off(session: Session, later: Iterable[tuple[int, datetime]]) -> None:
+@cache
+def _released() -> ReturningUpdate[int | None]:
+    return (
+        update(FollowUp)
+        .where(
+            col(FollowUp.attempt_id) == bindparam("attempt"),
+            col(FollowUp.state) == FollowUpState.DIALLING,
+        )
+        .values(
+            state=FollowUpState.WAITING,
+            due_at=bindparam("later"),
+            detail=bindparam("why"),
+            tries=col(FollowUp.tries) - 1,
+            claimed_by="",
+            claimed_at=None,
+        )
+        .returning(col(FollowUp.id))
+    )
+
+
+def put_off(where: Session | Connection, later: Iterable[tuple[int, datetime]]) -> None:
     """Not to be dialled before then: id and time of each."""
     if rows := [{"which": id, "later": at} for id, at in later]:
-        session.connection().execute(_put_off(), rows)
+        connection_of(where).execute(_put_off(), rows)
 
 
 @cache
@@ -362,19 +484,18 @@ def rate(
     order = session.get(WorkOrder, order_id, with_for_update=True)
     if order is None:
         raise StoreError(f"there is no order {order_id}")
-    row = session.exec(_asked(), params={"order": order_id}).one_or_none()
+    asked = _open(session.connection(), _ASKED, tuple(FollowUpState), order=order_id)
     rating = session.exec(_rating(), params={"order": order_id}).one_or_none()
     first = rating is None
     if rating is None:
         rating = Rating(order_id=order_id, score=score, channel=channel, at=at)
-    rating.follow_up_id = row.id if row else None
+    rating.follow_up_id = asked.id if asked else None
     rating.score, rating.channel, rating.said, rating.at = score, channel, said, at
     rating.call_id, rating.sms_id = call_id, sms_id
     session.add(rating)
-    if row is not None and row.state in OPEN_FOLLOW_UPS:
-        if call_id is not None:
-            row.reached_call_id = call_id
-        _close(session, row, FollowUpEnd.RATED, at, f"{score} {channel}", operator_id)
+    if asked is not None and asked.state in OPEN_FOLLOW_UPS:
+        told = f"{score} {channel}"
+        _close(session.connection(), asked, FollowUpEnd.RATED, at, told, operator_id, call_id)
     complaint = None
     if score <= LOW_SCORE:
         complaint = complaints.raise_complaint(session, order_id, score, at, said, call_id=call_id)
@@ -388,19 +509,12 @@ def rate(
 
 
 @cache
-def _asked() -> SelectOfScalar[FollowUp]:
-    return select(FollowUp).where(
-        col(FollowUp.order_id) == bindparam("order"), FollowUp.purpose == Purpose.RATING
-    )
-
-
-@cache
 def _rating() -> SelectOfScalar[Rating]:
     return select(Rating).where(col(Rating.order_id) == bindparam("order"))
 
 
 def settle(
-    session: Session,
+    where: Session | Connection,
     id: int,
     end: FollowUpEnd,
     at: datetime,
@@ -408,40 +522,31 @@ def settle(
     *,
     call_id: UUID | None = None,
     operator_id: int | None = None,
-) -> FollowUp | None:
-    """Closes a follow-up; a rating is closed by `rate`. None if it was closed already."""
-    row = session.get(FollowUp, id, with_for_update=True)
-    if row is None or row.state not in OPEN_FOLLOW_UPS:
-        return None
-    if call_id is not None:
-        row.reached_call_id = call_id
-    _close(session, row, end, at, detail, operator_id)
-    return row
+) -> bool:
+    """Closes a follow-up; a rating is closed by `rate`. False if it was closed already."""
+    connection = connection_of(where)
+    one = _open(connection, _OF_ID, OPEN_FOLLOW_UPS, id=id)
+    if one is not None:
+        _close(connection, one, end, at, detail, operator_id, call_id)
+    return one is not None
 
 
 def order_gone(session: Session, order_id: int, at: datetime) -> None:
     """The order was cancelled: nothing of it is asked any more."""
-    rows = select(FollowUp).where(
-        FollowUp.order_id == order_id, col(FollowUp.state).in_(OPEN_FOLLOW_UPS)
-    )
-    for row in session.exec(rows):
-        _close(session, row, FollowUpEnd.ORDER_GONE, at, "order cancelled")
+    connection = session.connection()
+    for row in connection.execute(_OF_ORDER, {"order": order_id}).all():
+        _close(connection, Open._make(row), FollowUpEnd.ORDER_GONE, at, "order cancelled")
 
 
 # --- looking ---
 
 
-def due(store: Store | Session, at: datetime, limit: int) -> list[Due]:
+def due(store: Store | Session | Connection, at: datetime, limit: int) -> list[Due]:
     """Those waiting to be dialled now, first the longest due, without people who are on the
     telephone with us at this moment, or are being called for something else. Raises StoreError."""
     asked = {"at": at, "lasting_since": at - LONGEST_CALL, "most": limit}
-    with reading(store) as session:
-        return [
-            Due(row, elder.call_from, elder.call_to, elder.call_days, elder.calls_refused)
-            if elder
-            else Due(row)
-            for row, elder in session.exec(_due(), params=asked)
-        ]
+    with looking(store) as connection:
+        return [Due._make(row) for row in connection.execute(_due(), asked)]
 
 
 def how_many_due(store: Store, at: datetime) -> int:
@@ -454,23 +559,42 @@ def how_many_due(store: Store, at: datetime) -> int:
 
 
 @cache
-def _due() -> Select[FollowUp, Elder]:
+def _due() -> Columns[*tuple[Any, ...]]:
     """Put together once: it is asked all the time."""
     other = aliased(FollowUp)
     called = exists().where(
-        col(other.phone) == col(FollowUp.phone), col(other.state).in_(ON_THE_LINE)
+        col(other.phone) == col(FollowUp.phone), one_of(col(other.state), ON_THE_LINE)
     )
     return (
-        select(FollowUp, Elder)
-        .outerjoin(Elder, col(Elder.id) == col(FollowUp.elder_id))
+        _to_decide()
         .where(
-            FollowUp.state == FollowUpState.WAITING,
+            col(FollowUp.state) == FollowUpState.WAITING,
             col(FollowUp.due_at) <= bindparam("at"),
             ~on_the_telephone(col(FollowUp.phone)),
             ~called,
         )
         .order_by(col(FollowUp.due_at), col(FollowUp.id))
         .limit(bindparam("most"))
+    )
+
+
+def _to_decide() -> Columns[*tuple[Any, ...]]:
+    """The fields of Due in their order."""
+    return (
+        columns(
+            col(FollowUp.id),
+            col(FollowUp.purpose),
+            col(FollowUp.phone),
+            col(FollowUp.created_at),
+            col(FollowUp.expires_at),
+            col(FollowUp.tries),
+            col(Elder.call_from),
+            col(Elder.call_to),
+            func.coalesce(col(Elder.call_days), ""),
+            func.coalesce(col(Elder.calls_refused), False),
+        )
+        .select_from(FollowUp)
+        .outerjoin(Elder, col(Elder.id) == col(FollowUp.elder_id))
     )
 
 
@@ -493,53 +617,81 @@ def unanswered(session: Session, at: datetime, limit: int) -> list[FollowUp]:
     )
 
 
-def claimed(store: Store | Session, by: str | None = None) -> list[FollowUp]:
+def claimed(store: Store | Session | Connection, by: str | None = None) -> list[Claim]:
     """Those being dialled or on the line, of one process or of all. Raises StoreError."""
-    with reading(store) as session:
-        return [row for row in session.exec(_claims()) if by is None or row.claimed_by == by]
+    with looking(store) as connection:
+        found = [Claim._make(row) for row in connection.execute(_claims())]
+    return found if by is None else [one for one in found if one.claimed_by == by]
 
 
 def on_the_line(store: Store, attempt: UUID) -> bool:
     """Whether nothing is known yet of what became of an attempt. Raises StoreError."""
-    with store.read() as session:
-        return session.exec(_state(), params={"attempt": attempt}).one_or_none() in ON_THE_LINE
+    with looking(store) as connection:
+        state = connection.execute(_state(), {"attempt": attempt}).scalar_one_or_none()
+    return state in ON_THE_LINE
 
 
 @cache
-def _state() -> SelectOfScalar[FollowUpState]:
-    return select(col(FollowUp.state)).where(col(FollowUp.attempt_id) == bindparam("attempt"))
+def _state() -> Columns[*tuple[Any, ...]]:
+    return columns(col(FollowUp.state)).where(col(FollowUp.attempt_id) == bindparam("attempt"))
 
 
-def of_attempt(session: Session, attempt: UUID) -> Attempted | None:
+def of_attempt(where: Session | Connection, attempt: UUID) -> Due | None:
     """What an attempt on the line is made for."""
-    row = _of_attempt(session, attempt, ON_THE_LINE)
-    return with_tries(session, row) if row else None
+    row = connection_of(where).execute(_tried(), {"attempt": attempt}).one_or_none()
+    return Due._make(row) if row else None
 
 
-def with_tries(session: Session, row: FollowUp) -> Attempted:
-    """All that must be known to decide what comes after a try."""
-    elder, order = session.exec(_whose(), params={"id": row.id}).one()
+def of_id(where: Session | Connection, id: int) -> Due | None:
+    """The same of a follow-up, whether it is on the line or not."""
+    row = connection_of(where).execute(_by_id(), {"id": id}).one_or_none()
+    return Due._make(row) if row else None
+
+
+def dialled(where: Session | Connection, id: int) -> Iterator[datetime]:
+    """When each try was made, the last one included; asked only by who wants the first of them."""
+    yield from connection_of(where).execute(_dialled(), {"id": id}).scalars()
+
+
+@cache
+def _tried() -> Columns[*tuple[Any, ...]]:
+    of_attempt = col(FollowUp.attempt_id) == bindparam("attempt")
+    rows = _to_decide().where(of_attempt, one_of(col(FollowUp.state), ON_THE_LINE))
+    return rows.with_for_update(of=FollowUp)
+
+
+@cache
+def _by_id() -> Columns[*tuple[Any, ...]]:
+    return _to_decide().where(col(FollowUp.id) == bindparam("id")).with_for_update(of=FollowUp)
+
+
+def written(where: Session | Connection, id: int) -> Written:
+    """How to ask in writing what was to be asked by telephone."""
+    connection = connection_of(where)
+    row = connection.execute(_whose(), {"id": id}).one()
     number = None
     if row.purpose is Purpose.RATING:
-        number = messages.number_for(session, row.phone, row.elder_id)
-    return Attempted(
-        row,
-        elder.call_from if elder else None,
-        elder.call_to if elder else None,
-        elder.call_days if elder else "",
-        elder.calls_refused if elder else False,
-        tuple(session.exec(_dialled(), params={"id": row.id})),
-        number or "",
-        order.code if order else "",
-        served_at(order) if order else None,
-        elder.name if elder else "",
-    )
+        number = messages.number_for(connection, row.phone, row.elder_id)
+    return Written(number or "", row.code, row.served_at, row.name)
 
 
 @cache
-def _whose() -> Select[Elder | None, WorkOrder | None]:
+def _whose() -> Columns[*tuple[Any, ...]]:
     return (
-        select(Elder, WorkOrder)
+        columns(
+            col(FollowUp.purpose),
+            col(FollowUp.phone),
+            col(FollowUp.elder_id),
+            func.coalesce(col(WorkOrder.code), "").label("code"),
+            func.coalesce(
+                col(WorkOrder.started_at),
+                col(WorkOrder.completed_at),
+                col(WorkOrder.scheduled_for),
+                col(WorkOrder.created_at),
+                col(FollowUp.created_at),
+            ).label("served_at"),  # as served_at() has it
+            func.coalesce(col(Elder.name), "").label("name"),
+        )
         .select_from(FollowUp)
         .outerjoin(Elder, col(Elder.id) == col(FollowUp.elder_id))
         .outerjoin(WorkOrder, col(WorkOrder.id) == col(FollowUp.order_id))
@@ -548,12 +700,12 @@ def _whose() -> Select[Elder | None, WorkOrder | None]:
 
 
 @cache
-def _dialled() -> SelectOfScalar[datetime]:
+def _dialled() -> Columns[*tuple[Any, ...]]:
     return (
-        select(FollowUpEvent.at)
+        columns(col(FollowUpEvent.at))
         .where(
             col(FollowUpEvent.follow_up_id) == bindparam("id"),
-            FollowUpEvent.kind == FollowUpEventKind.DIALLED,
+            col(FollowUpEvent.kind) == FollowUpEventKind.DIALLED,
         )
         .order_by(col(FollowUpEvent.id))
     )
@@ -570,11 +722,11 @@ def errand_of(store: Store | Session, call_id: UUID, phone: str) -> Errand | Non
     Of several open ones that which has waited longest. Raises StoreError.
     """
     with reading(store) as session:
-        row = session.exec(_attempted(locked=False), params={"attempt": call_id}).one_or_none()
+        row = session.exec(_attempted(), params={"attempt": call_id}).one_or_none()
         if row is None and phone:
             row = session.exec(
                 select(FollowUp)
-                .where(FollowUp.phone == phone, col(FollowUp.state).in_(OPEN_FOLLOW_UPS))
+                .where(FollowUp.phone == phone, one_of(col(FollowUp.state), OPEN_FOLLOW_UPS))
                 .order_by(col(FollowUp.due_at), col(FollowUp.id))
             ).first()
         if row is None or row.state not in OPEN_FOLLOW_UPS:
@@ -636,50 +788,103 @@ def newest_ratings(store: Store, limit: int | None = None) -> list[ListedRating]
 # --- inside ---
 
 
-@cache
-def _claims() -> SelectOfScalar[FollowUp]:
-    return select(FollowUp).where(col(FollowUp.state).in_(ON_THE_LINE))
-
-
-def _of_attempt(
-    session: Session, attempt: UUID, states: Collection[FollowUpState]
-) -> FollowUp | None:
-    row = session.exec(_attempted(locked=True), params={"attempt": attempt}).one_or_none()
-    return row if row is not None and row.state in states else None
-
-
-@cache
-def _attempted(*, locked: bool) -> SelectOfScalar[FollowUp]:
-    found = select(FollowUp).where(col(FollowUp.attempt_id) == bindparam("attempt"))
-    return found.with_for_update() if locked else found
+_CLAIM = (
+    col(FollowUp.id),
+    col(FollowUp.phone),
+    col(FollowUp.state),
+    col(FollowUp.tries),
+    col(FollowUp.attempt_id),
+    col(FollowUp.claimed_by),
+)
+"""The fields of Claim in their order."""
 
 
 @cache
-def _of_key() -> SelectOfScalar[FollowUp]:
-    return select(FollowUp).where(col(FollowUp.key) == bindparam("key"))
+def _claims() -> Columns[*tuple[Any, ...]]:
+    return columns(*_CLAIM).where(one_of(col(FollowUp.state), ON_THE_LINE))
 
 
-def _go_on(session: Session, row: FollowUp, at: datetime, why: str, next: Next) -> None:
-    _event(session, row, FollowUpEventKind.NOT_REACHED, at, why)
+@cache
+def _attempted() -> SelectOfScalar[FollowUp]:
+    return select(FollowUp).where(col(FollowUp.attempt_id) == bindparam("attempt"))
+
+
+_ALL = columns(
+    col(FollowUp.id),
+    col(FollowUp.key),
+    col(FollowUp.purpose),
+    col(FollowUp.phone),
+    col(FollowUp.elder_id),
+    col(FollowUp.order_id),
+    col(FollowUp.state),
+)
+"""The fields of Open in their order."""
+_LOCKED = _ALL.with_for_update()
+_OF_ID = _LOCKED.where(col(FollowUp.id) == bindparam("id"))
+_ATTEMPTED = _LOCKED.where(col(FollowUp.attempt_id) == bindparam("attempt"))
+_ASKED = _LOCKED.where(
+    col(FollowUp.order_id) == bindparam("order"), col(FollowUp.purpose) == Purpose.RATING
+)
+_OF_ORDER = _LOCKED.where(
+    col(FollowUp.order_id) == bindparam("order"), one_of(col(FollowUp.state), OPEN_FOLLOW_UPS)
+)
+
+
+def _open(
+    connection: Connection,
+    statement: Columns[*tuple[Any, ...]],
+    states: Collection[FollowUpState],
+    **asked: Any,
+) -> Open | None:
+    row = connection.execute(statement, asked).one_or_none()
+    one = Open._make(row) if row else None
+    return one if one is not None and one.state in states else None
+
+
+def _go_on(connection: Connection, one: Open, at: datetime, why: str, next: Next) -> None:
+    _event(connection, one.id, FollowUpEventKind.NOT_REACHED, at, why)
     match next:
         case Again(again):
-            session.expunge(row)  # by far the most frequent, and so written by one statement
-            _put_back(row, FollowUpState.WAITING, again, why)
-            later = {"which": row.id, "later": again, "why": why}
-            session.connection().execute(_called_again(), later)
+            _put_back(connection, one, FollowUpState.WAITING, again, why)
         case Message():
-            _write_to(session, row, next, at, why)
+            _write_to(connection, one, next, at, why)
         case GiveUp(end):
-            _close(session, row, end, at, why)
+            _close(connection, one, end, at, why)
+
+
+def _write_to(connection: Connection, one: Open, message: Message, at: datetime, why: str) -> None:
+    with session_on(connection) as session:
+        queued = messages.queue_sms(
+            session,
+            key=one.key,
+            phone=message.phone,
+            text=message.text,
+            purpose=SmsPurpose.RATING,
+            at=at,
+            follow_up_id=one.id,
+            order_id=one.order_id,
+        )
+    if queued is None:
+        _close(connection, one, FollowUpEnd.NO_ANSWER, at, "wants no messages")
+        return
+    _put_back(connection, one, FollowUpState.MESSAGED, message.until, why)
+    _event(connection, one.id, FollowUpEventKind.MESSAGED, at)
+
+
+def _put_back(
+    connection: Connection, one: Open, state: FollowUpState, due_at: datetime, why: str
+) -> None:
+    asked = {"which": one.id, "next": state, "later": due_at, "why": why}
+    connection.execute(_back(), asked)
 
 
 @cache
-def _called_again() -> Update:
+def _back() -> Update:
     return (
         update(FollowUp)
         .where(col(FollowUp.id) == bindparam("which"))
         .values(
-            state=FollowUpState.WAITING,
+            state=bindparam("next"),
             due_at=bindparam("later"),
             detail=bindparam("why"),
             claimed_by="",
@@ -688,65 +893,70 @@ def _called_again() -> Update:
     )
 
 
-def _write_to(session: Session, row: FollowUp, message: Message, at: datetime, why: str) -> None:
-    queued = messages.queue_sms(
-        session,
-        key=row.key,
-        phone=message.phone,
-        text=message.text,
-        purpose=SmsPurpose.RATING,
-        at=at,
-        follow_up_id=row.id,
-        order_id=row.order_id,
-    )
-    if queued is None:
-        _close(session, row, FollowUpEnd.NO_ANSWER, at, "wants no messages")
-        return
-    _put_back(row, FollowUpState.MESSAGED, message.until, why)
-    _event(session, row, FollowUpEventKind.MESSAGED, at)
-
-
-def _put_back(row: FollowUp, state: FollowUpState, due_at: datetime, detail: str) -> None:
-    row.state, row.due_at, row.detail = state, due_at, detail
-    row.claimed_by, row.claimed_at = "", None
-
-
 def _close(
-    session: Session,
-    row: FollowUp,
+    connection: Connection,
+    one: Open,
     end: FollowUpEnd,
     at: datetime,
     detail: str,
     operator_id: int | None = None,
+    call_id: UUID | None = None,
 ) -> None:
     done = end in _DONE
-    _put_back(row, FollowUpState.DONE if done else FollowUpState.GIVEN_UP, row.due_at, detail)
-    row.closed_at, row.end = at, end
+    how = {
+        "which": one.id,
+        "next": FollowUpState.DONE if done else FollowUpState.GIVEN_UP,
+        "why": detail,
+        "at": at,
+        "how": end,
+        "call": call_id,
+    }
+    connection.execute(_closed(), how)
     kind = FollowUpEventKind.DONE if done else FollowUpEventKind.GIVEN_UP
-    _event(session, row, kind, at, detail or end, operator_id)
-    if row.purpose is Purpose.RATING and not done and end is not FollowUpEnd.ORDER_GONE:
-        order = session.get(WorkOrder, row.order_id) if row.order_id else None
-        if order is not None and order.status is OrderStatus.COMPLETED:
-            step(session, order, OrderEvent.CLOSED, By(operator_id), at, f"not rated: {end}")
-    if row.purpose is Purpose.GREETING and end is FollowUpEnd.NO_ANSWER:
-        assert row.id is not None and row.elder_id is not None
-        session.add(CareAlert(follow_up_id=row.id, elder_id=row.elder_id, raised_at=at))
+    _event(connection, one.id, kind, at, detail or end, operator_id)
+    asked = one.order_id if one.purpose is Purpose.RATING else None
+    if asked is not None and not done and end is not FollowUpEnd.ORDER_GONE:
+        close_completed(connection, asked, By(operator_id), at, f"not rated: {end}")
+    if one.purpose is Purpose.GREETING and end is FollowUpEnd.NO_ANSWER:
+        alert = {"follow_up_id": one.id, "elder_id": one.elder_id, "raised_at": at}
+        connection.execute(_ALERT, {**_BLANK_ALERT, **alert})
+
+
+@cache
+def _closed() -> Update:
+    return (
+        update(FollowUp)
+        .where(col(FollowUp.id) == bindparam("which"))
+        .values(
+            state=bindparam("next"),
+            detail=bindparam("why"),
+            claimed_by="",
+            claimed_at=None,
+            closed_at=bindparam("at"),
+            end=bindparam("how"),
+            reached_call_id=func.coalesce(
+                bindparam("call", type_=Uuid()), col(FollowUp.reached_call_id)
+            ),
+        )
+    )
+
+
+_ALERT = insert(CareAlert)
+_BLANK_ALERT = defaults(CareAlert)
 
 
 def _event(
-    session: Session,
-    row: FollowUp,
+    connection: Connection,
+    id: int,
     kind: FollowUpEventKind,
     at: datetime,
     detail: str = "",
     operator_id: int | None = None,
 ) -> None:
-    assert row.id is not None
-    session.connection().execute(_EVENT, _entry(row.id, kind, at, detail, operator_id))
+    connection.execute(_EVENT, _entry(id, kind, at, detail, operator_id))
 
 
 _EVENT = insert(FollowUpEvent)
-"""Outside the session's unit of work, which costs several times as much."""
 
 
 def _entry(

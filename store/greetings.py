@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from store.database import Store
 from store.follow_ups import settle
 from store.models import Elder, FollowUp, FollowUpEnd, FollowUpState, GreetingPlan, Purpose
-from store.planned_calls import plan_calls
+from store.planned_calls import Planned, plan_calls
 
 AT_ONCE = 500
 """Greetings planned in one transaction: others who write wait for no more of them."""
@@ -91,19 +91,19 @@ def plan_day(
             if not found:
                 return made
             calls = [
-                FollowUp(
+                Planned(
                     key=f"greeting:{one.plan.id}:{day}",
                     purpose=Purpose.GREETING,
-                    elder_id=one.elder.id,
                     phone=one.plan.phone,
-                    created_at=at,
+                    elder_id=one.plan.elder_id,
+                    order_id=None,
                     due_at=when.call_at,
                     expires_at=when.call_until,
                 )
                 for one in found
                 if (when := window(one))
             ]
-            plan_calls(session, calls)
+            plan_calls(session, calls, at)
         made += len(calls)
         last = found[-1].plan.id or 0
 

@@ -11,14 +11,13 @@ import re
 from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from uuid import UUID
 
-from sqlalchemy import bindparam, case
+from sqlalchemy import Connection, bindparam, case
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
-from store.database import Conflict, Store
+from store.database import Conflict, Store, connection_of
 from store.models import Phone, SmsIn, SmsOut, SmsPurpose, SmsState, SmsStop
 from store.switches import paused
 
@@ -48,32 +47,30 @@ def takes_sms(phone: str) -> bool:
     return _MOBILE.fullmatch(phone) is not None
 
 
-def number_for(session: Session, phone: str, elder_id: int | None) -> str | None:
+def number_for(where: Session | Connection, phone: str, elder_id: int | None) -> str | None:
     """Where a message to an elder goes: `phone` itself, or a mobile registered for them (their
     own, or their family's). None if there is none, or if who has it wants no messages."""
-    if _may_get_sms(session, phone):
+    connection = connection_of(where)
+    if _may_get_sms(connection, phone):
         return phone
     if elder_id is None:
         return None
-    own = session.exec(_own_numbers(), params={"elder": elder_id}).all()
-    return next((number for number in own if _may_get_sms(session, number)), None)
+    own = connection.execute(_OWN_NUMBERS, {"elder": elder_id}).scalars().all()
+    return next((number for number in own if _may_get_sms(connection, number)), None)
 
 
-def _may_get_sms(session: Session, number: str) -> bool:
+def _may_get_sms(connection: Connection, number: str) -> bool:
     if not takes_sms(number):
         return False
-    return session.exec(_stopped(), params={"phone": number}).one_or_none() is None
+    return connection.execute(_STOPPED, {"phone": number}).first() is None
 
 
-@cache
-def _stopped() -> SelectOfScalar[str]:
-    return select(SmsStop.phone).where(col(SmsStop.phone) == bindparam("phone"))
-
-
-@cache
-def _own_numbers() -> SelectOfScalar[str]:
-    own = select(Phone.number).where(col(Phone.elder_id) == bindparam("elder"))
-    return own.order_by(col(Phone.number))
+_STOPPED = columns(col(SmsStop.phone)).where(col(SmsStop.phone) == bindparam("phone"))
+_OWN_NUMBERS = (
+    columns(col(Phone.number))
+    .where(col(Phone.elder_id) == bindparam("elder"))
+    .order_by(col(Phone.number))
+)
 
 
 def queue_sms(

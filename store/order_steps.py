@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlmodel import Session
+from sqlalchemy import Connection, bindparam, insert, update
+from sqlmodel import Session, col
 
-from store.database import StoreError
+from store.database import StoreError, defaults
 from store.messages import queue_sms
 from store.models import (
     UNFINISHED,
@@ -86,6 +87,25 @@ def step(
         )
     order.status = RULES[kind].becomes
     return entered(session, order, kind, by, at, detail)
+
+
+def close_completed(
+    connection: Connection, order_id: int, by: By, at: datetime, detail: str
+) -> None:
+    """Closes an order that waits for nothing but this; any other stays as it is."""
+    if connection.execute(_CLOSE, {"order": order_id}).scalar_one_or_none() is not None:
+        what = {"order_id": order_id, "kind": OrderEvent.CLOSED, "at": at, "detail": detail}
+        connection.execute(_ENTER, {**_ENTRY, **what, "operator_id": by.operator_id})
+
+
+_CLOSE = (
+    update(WorkOrder)
+    .where(col(WorkOrder.id) == bindparam("order"), col(WorkOrder.status) == OrderStatus.COMPLETED)
+    .values(status=RULES[OrderEvent.CLOSED].becomes)
+    .returning(col(WorkOrder.id))
+)
+_ENTER = insert(WorkOrderEvent)
+_ENTRY = defaults(WorkOrderEvent)
 
 
 def entered(

@@ -88,10 +88,9 @@ def close_by_hand(
         if row is None or row.state not in (FollowUpState.WAITING, FollowUpState.MESSAGED):
             return False
         if score is None:
-            settled = follow_ups.settle(
+            return follow_ups.settle(
                 session, id, FollowUpEnd.REFUSED, at, said, operator_id=operator_id
             )
-            return settled is not None
         if row.purpose is not Purpose.RATING or row.order_id is None:
             return False
         follow_ups.rate(

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import NamedTuple
 
 from sqlalchemy import insert
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from store.database import Store
+from store.database import Store, defaults
 from store.models import (
     Elder,
-    FollowUp,
     OrderEvent,
     OrderStatus,
     Purpose,
     Service,
     StandingOrder,
+    SupportClass,
     WorkOrder,
     WorkOrderEvent,
 )
 from store.order_life import cancelled
 from store.order_steps import By
-from store.planned_calls import plan_calls, rows
+from store.planned_calls import Planned, plan_calls
 
 AT_ONCE = 500
 """Standing orders planned in one transaction: others who write wait for no more of them."""
@@ -37,9 +38,23 @@ AT_ONCE = 500
 class Source(NamedTuple):
     """What an order is made of."""
 
-    standing: StandingOrder
-    elder: Elder
-    service: Service
+    id: int
+    """Of the standing order, as the next four."""
+    code: str
+    phone: str
+    address: str | None
+    at: time
+    price_fen: int
+    """Of the service."""
+    elder_id: int
+    """Whose order it is, as all that follows; see Elder."""
+    home: str
+    district: str
+    support_class: SupportClass
+    call_from: time | None = None
+    call_to: time | None = None
+    call_days: str = ""
+    calls_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +156,29 @@ def plan_day(store: Store, day: date, at: datetime, draft: Callable[[Source], Dr
             drafts = [(source, drawn) for source in sources if (drawn := draft(source))]
             _save(session, day, at, drafts)
         made += len(drafts)
-        last = sources[-1].standing.id or 0
+        last = sources[-1].id
 
 
 def _unplanned(session: Session, day: date, after: int) -> list[Source]:
     """The next few, by id."""
     found = (
-        select(StandingOrder, Elder, Service)
+        columns(
+            col(StandingOrder.id),
+            col(StandingOrder.code),
+            col(StandingOrder.phone),
+            col(StandingOrder.address),
+            col(StandingOrder.at),
+            col(Service.price_fen),
+            col(Elder.id),
+            col(Elder.address),
+            col(Elder.district),
+            col(Elder.support_class),
+            col(Elder.call_from),
+            col(Elder.call_to),
+            col(Elder.call_days),
+            col(Elder.calls_refused),
+        )
+        .select_from(StandingOrder)
         .join(Elder, col(Elder.id) == col(StandingOrder.elder_id))
         .join(Service, col(Service.code) == col(StandingOrder.code))
         .outerjoin(
@@ -158,7 +189,7 @@ def _unplanned(session: Session, day: date, after: int) -> list[Source]:
         .where(
             col(WorkOrder.id).is_(None),
             col(StandingOrder.id) > after,
-            StandingOrder.active,
+            col(StandingOrder.active),
             col(StandingOrder.weekdays).contains(str(day.isoweekday())),
             col(StandingOrder.starts_on) <= day,
             col(StandingOrder.ends_on).is_(None) | (col(StandingOrder.ends_on) >= day),
@@ -166,59 +197,54 @@ def _unplanned(session: Session, day: date, after: int) -> list[Source]:
         .order_by(col(StandingOrder.id))
         .limit(AT_ONCE)
     )
-    return [Source(*row) for row in session.exec(found)]
+    return [Source._make(row) for row in session.connection().execute(found)]
 
 
 def _save(session: Session, day: date, at: datetime, drafts: list[tuple[Source, Draft]]) -> None:
     if not drafts:
         return
     orders = [
-        WorkOrder(
-            standing_id=source.standing.id,
-            planned_on=day,
-            code=source.standing.code,
-            elder_id=source.elder.id,
-            phone=source.standing.phone,
-            address=source.standing.address or source.elder.address,
-            scheduled_for=drawn.scheduled_for,
-            price_fen=source.service.price_fen,
-            pay_fen=drawn.pay_fen,
-            created_at=at,
-            district=source.elder.district,
-        )
+        {
+            **_ORDER,
+            "standing_id": source.id,
+            "planned_on": day,
+            "code": source.code,
+            "elder_id": source.elder_id,
+            "phone": source.phone,
+            "address": source.address or source.home,
+            "scheduled_for": drawn.scheduled_for,
+            "price_fen": source.price_fen,
+            "pay_fen": drawn.pay_fen,
+            "created_at": at,
+            "district": source.district,
+        }
         for source, drawn in drafts
     ]
     connection = session.connection()
     saved = connection.execute(
-        insert(WorkOrder).returning(col(WorkOrder.standing_id), col(WorkOrder.id)), rows(orders)
+        insert(WorkOrder).returning(col(WorkOrder.standing_id), col(WorkOrder.id)), orders
     )
     ids: dict[int, int] = {standing_id or 0: id or 0 for standing_id, id in saved}
-    connection.execute(
-        insert(WorkOrderEvent),
-        rows(
-            WorkOrderEvent(
-                order_id=id,
-                kind=OrderEvent.CREATED,
-                at=at,
-                detail=f"standing order {standing_id}",
-            )
-            for standing_id, id in ids.items()
-        ),
-    )
-    plan_calls(
-        session,
-        [
-            FollowUp(
-                key=f"plan:{ids[source.standing.id or 0]}",
-                purpose=Purpose.PLAN,
-                order_id=ids[source.standing.id or 0],
-                elder_id=source.elder.id,
-                phone=source.standing.phone,
-                created_at=at,
-                due_at=drawn.call_at,
-                expires_at=drawn.call_until,
-            )
-            for source, drawn in drafts
-            if drawn.call_at is not None
-        ],
-    )
+    entries = [
+        {**_CREATED, "order_id": id, "at": at, "detail": f"standing order {standing_id}"}
+        for standing_id, id in ids.items()
+    ]
+    connection.execute(insert(WorkOrderEvent), entries)
+    calls = [
+        Planned(
+            key=f"plan:{ids[source.id]}",
+            purpose=Purpose.PLAN,
+            phone=source.phone,
+            elder_id=source.elder_id,
+            order_id=ids[source.id],
+            due_at=drawn.call_at,
+            expires_at=drawn.call_until,
+        )
+        for source, drawn in drafts
+        if drawn.call_at is not None
+    ]
+    plan_calls(session, calls, at)
+
+
+_ORDER = defaults(WorkOrder)
+_CREATED = {**defaults(WorkOrderEvent), "kind": OrderEvent.CREATED}

@@ -7,15 +7,14 @@ about to do: nothing is claimed any more once `switch` has returned.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import bindparam
+from sqlalchemy import Connection, bindparam, exists
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from store.audit import Action
-from store.database import Store, reading
+from store.database import Store, looking
 from store.models import Audit, Operator, Switch
 
 OUTGOING = "outgoing"
@@ -30,15 +29,15 @@ class Switched(NamedTuple):
     reason: str
 
 
-def paused(where: Store | Session, name: str = OUTGOING) -> bool:
+def paused(where: Store | Session | Connection, name: str = OUTGOING) -> bool:
     """Whether it is switched off. Raises StoreError."""
-    with reading(where) as session:
-        return bool(session.exec(_off(), params={"name": name}).one_or_none())
+    with looking(where) as connection:
+        return bool(connection.execute(_OFF, {"name": name}).scalar_one_or_none())
 
 
-@cache
-def _off() -> SelectOfScalar[bool]:
-    return select(Switch.off).where(col(Switch.name) == bindparam("name"))
+IS_PAUSED = exists().where(col(Switch.name) == OUTGOING, col(Switch.off))
+"""The same inside a statement that claims."""
+_OFF = columns(col(Switch.off)).where(col(Switch.name) == bindparam("name"))
 
 
 def switch(

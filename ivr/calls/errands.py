@@ -98,9 +98,9 @@ class Errands:
     def _plan(self, id: int, end: FollowUpEnd, answer: Settle, at: datetime) -> None:
         notices = Notices(self._catalog, self._settings.zone, self._settings.sms.site)
         with self._store.write() as session:
-            row = follow_ups.settle(session, id, end, at, answer.said, call_id=self._call)
+            open_yet = follow_ups.settle(session, id, end, at, answer.said, call_id=self._call)
             order = session.get(WorkOrder, self._order_id) if self._order_id else None
-            if row is None or order is None:
+            if not open_yet or order is None:
                 return
             try:
                 if end is FollowUpEnd.MOVED and answer.scheduled_for is not None:

@@ -27,9 +27,9 @@ from ivr.outreach.schedule import next_time
 from ivr.telephony.ami import Ami, AmiError
 from ivr.telephony.members import QUEUE
 from store import callbacks, follow_ups, queue_visits, switches
-from store.database import Store, StoreError
-from store.follow_ups import Due
-from store.models import Callback, CallbackState, FollowUp, FollowUpState, Wants
+from store.database import Store, StoreError, looking, session_on
+from store.follow_ups import Claim, Due
+from store.models import Callback, CallbackState, FollowUpState, Wants
 from store.privacy import mask_phone
 
 TICK_S = 1.0
@@ -58,7 +58,7 @@ class Seen:
     owed: list[Due]
     out: list[Callback]
     """Being called, as are those `out_too`."""
-    out_too: list[FollowUp]
+    out_too: list[Claim]
     talking: set[UUID | None]
     """Calls that an operator has answered and that last still."""
 
@@ -136,19 +136,22 @@ class Dialler:
 
     def _see(self, now: datetime, too: bool) -> Seen | None:
         """What is to be decided on, follow-ups `too`; None if nothing is. Blocks."""
-        with self._store.read() as session:
-            if switches.paused(session):
+        with looking(self._store) as connection:
+            if switches.paused(connection):
                 return None
-            asked = callbacks.due(session, now)
-            out_too = follow_ups.claimed(session) if asked or too else []
+            asked = callbacks.due(connection, now)
+            out_too = follow_ups.claimed(connection) if asked or too else []
             places = self._settings.follow_up.max_calls - len(out_too)
             owed = []
             if too and places > 0:
-                owed = follow_ups.due(session, now, places + AT_ONCE)
+                owed = follow_ups.due(connection, now, places + AT_ONCE)
             if not asked and not owed:
                 return None
-            out = callbacks.claimed(session)
-            visits = queue_visits.talking(session) if out else []
+            out = callbacks.claimed(connection)
+            visits = []
+            if out:
+                with session_on(connection) as session:
+                    visits = queue_visits.talking(session)
         return Seen(asked, owed, out, out_too, {visit.call_id for visit in visits})
 
     async def _in_hours(self, asked: list[Callback]) -> list[Callback]:
@@ -215,7 +218,6 @@ class Dialler:
         own, now = self._settings.follow_up, self._now()
         tick = decide(due, now, places, engaged, own, self._settings.zone)
         for row in await asyncio.to_thread(self._follow_ups.keep, tick, self._attempts.me, now):
-            assert row.attempt_id is not None
             self._attempts.begun(row.attempt_id, self._follow_ups)
             phone = mask_phone(row.phone)
             log.info("dialling", follow_up=row.id, phone=phone, tries=row.tries)

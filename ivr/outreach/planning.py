@@ -55,14 +55,13 @@ def expire(store: Store, settings: Settings, now: datetime) -> None:
 
 def drafted(source: Source, day: date, now: datetime, settings: Settings) -> Draft | None:
     """The order of a day, and when to call about it; None if it is too late for that day."""
-    own, elder = source.standing, source.elder
-    scheduled_for = on_day(day, own.at, settings.zone)
+    scheduled_for = on_day(day, source.at, settings.zone)
     if scheduled_for <= now:
         return None
-    pay_fen = support(source.service.price_fen, elder.support_class, settings.subsidised_percent)
-    if elder.calls_refused:
+    pay_fen = support(source.price_fen, source.support_class, settings.subsidised_percent)
+    if source.calls_refused:
         return Draft(scheduled_for, pay_fen, None)
-    call = confirming(scheduled_for, settings.zone, settings.plan, _allowed(elder, settings))
+    call = confirming(scheduled_for, settings.zone, settings.plan, _allowed(source, settings))
     return Draft(scheduled_for, pay_fen, call.call_at, call.call_until)
 
 
@@ -96,6 +95,6 @@ def on_day(day: date, clock: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, clock, zone).astimezone(UTC)
 
 
-def _allowed(elder: Elder, settings: Settings) -> Allowed:
+def _allowed(elder: Elder | Source, settings: Settings) -> Allowed:
     hours = hours_of(elder.call_from, elder.call_to, elder.call_days, settings.follow_up)
     return lambda at: allowed_from(at, hours, settings.zone) or NEVER

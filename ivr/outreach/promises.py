@@ -12,16 +12,17 @@ from typing import Protocol
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Connection
 
 from ivr.catalog import Item
 from ivr.config import Settings
-from ivr.outreach.next_step import Miss, Tick, after_miss
+from ivr.outreach.next_step import Miss, Tick, another_try, in_writing
 from ivr.outreach.schedule import retry_at
 from ivr.outreach.sms.wording import rating_request
 from store import callbacks, follow_ups
 from store.database import Store
-from store.follow_ups import Attempted, Next
-from store.models import FollowUp
+from store.follow_ups import Claim, Due, Next
+from store.models import Purpose
 
 FINAL = (Miss.FORBIDDEN,)
 """After these nobody is called back any more."""
@@ -107,45 +108,43 @@ class OwedFollowUps:
         self._settings = settings
         self._catalog = catalog
 
-    def keep(self, tick: Tick, by: str, at: datetime) -> list[FollowUp]:
+    def keep(self, tick: Tick, by: str, at: datetime) -> list[Claim]:
         """Writes down what was decided, all of it or nothing, and gives those to dial now."""
         if tick == Tick():
             return []
-        with self._store.write() as session:
-            follow_ups.put_off(session, [(_id(row), later) for row, later in tick.put_off])
-            for row, end in tick.give_up:
-                follow_ups.settle(session, _id(row), end, at)
-            for row in tick.write:
-                tried = follow_ups.with_tries(session, row)
-                next = self._after(Miss.REFUSED, tried, at)
-                follow_ups.passed_over(session, _id(row), at, "wants no calls", next)
-            return follow_ups.claim(session, [_id(row) for row in tick.dial], by, at)
+        with self._store.lean() as connection:
+            follow_ups.put_off(connection, [(due.id, later) for due, later in tick.put_off])
+            for due, end in tick.give_up:
+                follow_ups.settle(connection, due.id, end, at)
+            for due in tick.write:
+                next = self._in_writing(connection, Miss.REFUSED, due, at)
+                follow_ups.passed_over(connection, due.id, at, "wants no calls", next)
+            return follow_ups.claim(connection, [due.id for due in tick.dial], by, at)
 
     def pass_over(self, id: int, at: datetime, how: Miss, said: str) -> None:
         """Nothing was asked, for a reason that they have told."""
-        with self._store.write() as session:
-            row = session.get(FollowUp, id, with_for_update=True)
-            if row is not None:
-                next = self._after(how, follow_ups.with_tries(session, row), at)
-                follow_ups.passed_over(session, id, at, f"{how}: {said}", next)
+        with self._store.lean() as connection:
+            due = follow_ups.of_id(connection, id)
+            if due is not None:
+                next = self._after(connection, how, due, at)
+                follow_ups.passed_over(connection, id, at, f"{how}: {said}", next)
 
     def look(self, by: str, at: datetime, lease: timedelta) -> list[UUID]:
         if not follow_ups.claimed(self._store):
             return []
-        with self._store.write() as session:
-            follow_ups.renew(session, by, at)
-            taken = follow_ups.take_over(session, by, at, at - lease)
+        with self._store.lean() as connection:
+            claims = follow_ups.renew(connection, by, at)
+            taken = follow_ups.take_over(connection, by, at, at - lease)
         if taken:
             log.info("follow-ups of a process that died", taken=len(taken))
-        claims = follow_ups.claimed(self._store, by)
-        return [row.attempt_id for row in claims if row.attempt_id]
+        return [claim.attempt_id for claim in (*claims, *taken)]
 
     def attempts(self) -> set[UUID]:
-        return {row.attempt_id for row in follow_ups.claimed(self._store) if row.attempt_id}
+        return {claim.attempt_id for claim in follow_ups.claimed(self._store)}
 
     def reached(self, attempt: UUID, at: datetime) -> None:
-        with self._store.write() as session:
-            id = follow_ups.reached(session, attempt, at)
+        with self._store.lean() as connection:
+            id = follow_ups.reached(connection, attempt, at)
         if id is not None:
             log.info("reached", follow_up=id)
 
@@ -155,34 +154,37 @@ class OwedFollowUps:
             self.missed(attempt, at, Miss.CUT_OFF, Miss.CUT_OFF)
 
     def missed(self, attempt: UUID, at: datetime, how: Miss, why: str) -> None:
-        with self._store.write() as session:
-            tried = follow_ups.of_attempt(session, attempt)
-            if tried is None:
+        with self._store.lean() as connection:
+            due = follow_ups.of_attempt(connection, attempt)
+            if due is None:
                 return
-            next = self._after(how, tried, at)
-            row = follow_ups.missed(session, attempt, at, why, next)
-        if row is not None:
-            log.info("not reached", follow_up=row.id, why=why, tries=row.tries, state=row.state)
+            next = self._after(connection, how, due, at)
+            id = follow_ups.missed(connection, attempt, at, why, next)
+        if id is not None:
+            log.info(
+                "not reached", follow_up=id, why=why, tries=due.tries, next=type(next).__name__
+            )
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
-        with self._store.write() as session:
-            follow_ups.release(session, attempt, at, why, at + timedelta(seconds=wait_s))
+        with self._store.lean() as connection:
+            follow_ups.release(connection, attempt, at, why, at + timedelta(seconds=wait_s))
 
-    def _after(self, how: Miss, tried: Attempted, at: datetime) -> Next:
+    def _after(self, connection: Connection, how: Miss, due: Due, at: datetime) -> Next:
         own, zone = self._settings.follow_up, self._settings.zone
-        return after_miss(how, tried, at, self._request(tried), own, zone)
+        dialled = follow_ups.dialled(connection, due.id)
+        again = another_try(how, due, dialled, at, own, zone)
+        return again or self._in_writing(connection, how, due, at)
 
-    def _request(self, tried: Attempted) -> str:
-        """What to write to somebody who was not reached."""
-        served_at = tried.served_at or tried.follow_up.created_at
-        return rating_request(
-            elder_name=tried.elder_name,
-            service=self._catalog[tried.code].name if tried.code in self._catalog else "服务",
-            day=served_at.astimezone(self._settings.zone).date(),
+    def _in_writing(self, connection: Connection, how: Miss, due: Due, at: datetime) -> Next:
+        """What is done about somebody who is not called again."""
+        if due.purpose is not Purpose.RATING:
+            return in_writing(how, due, "", "", at, self._settings.follow_up)
+        written = follow_ups.written(connection, due.id)
+        code = written.code
+        text = rating_request(
+            elder_name=written.elder_name,
+            service=self._catalog[code].name if code in self._catalog else "服务",
+            day=written.served_at.astimezone(self._settings.zone).date(),
             site=self._settings.sms.site,
         )
-
-
-def _id(row: FollowUp) -> int:
-    assert row.id is not None
-    return row.id
+        return in_writing(how, due, written.phone, text, at, self._settings.follow_up)

@@ -80,12 +80,13 @@ class Timetable:
             for name, (_, trigger) in wanted.items():
                 if self._kept.get_job(name) is None:
                     self._kept.add_job(by_name, trigger, id=name, next_run_time=now())
-        self._next_at = now()
+        self.next_at = now()
+        """When the next job is due, or the first look."""
 
     async def run(self) -> NoReturn:
         """Until cancelled. A job that fails is run again at the next look."""
         while True:
-            if self._now() >= self._next_at:
+            if self._now() >= self.next_at:
                 await asyncio.to_thread(self.run_due)
             await asyncio.sleep(LOOK_S)
 
@@ -93,25 +94,22 @@ class Timetable:
         """Runs what is due, once each, however often it was missed."""
         try:
             with self._store.lent():
-                due = [job for job in self._kept.get_jobs() if job.next_run_time <= self._now()]
-            for job in due:
-                self._run(job)
-            self._next_at = self.next_at
+                jobs = self._kept.get_jobs()
+            self.next_at = min((self._run(job) for job in jobs), default=NEVER)
         except StoreError as error:
             log.warning("the timetable waits", reason=str(error))
 
-    def _run(self, job: Job) -> None:
-        now = self._now()
+    def _run(self, job: Job) -> datetime:
+        """Runs it if it is due; returns when it is next."""
+        now, due = self._now(), job.next_run_time
+        if due > now:
+            return due
         try:
             self._work[job.id](self._store, self._settings, now)
         except StoreError as error:
             log.warning("done again later", job=job.id, reason=str(error))
-            return
+            return due
+        next = job.trigger.get_next_fire_time(now, now)
         with self._store.lent():
-            job.modify(next_run_time=job.trigger.get_next_fire_time(now, now))
-
-    @property
-    def next_at(self) -> datetime:
-        """When the next job is due. Raises StoreError."""
-        with self._store.lent():
-            return min((job.next_run_time for job in self._kept.get_jobs()), default=NEVER)
+            job.modify(next_run_time=next)
+        return next

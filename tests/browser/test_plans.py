@@ -19,12 +19,11 @@ def nobody_answers(store: Store, elder_id: int) -> None:
     """A greeting call of today is given up."""
     at = datetime.now(UTC)
     with store.write() as session:
-        row = follow_ups.plan(
+        id = follow_ups.plan(
             session, "greeting:1:today", Purpose.GREETING, site_data.NUMBER,
             at=at, due_at=at, elder_id=elder_id,
         )  # fmt: skip
-        (claimed,) = follow_ups.claim(session, [row.id or 0], "test", at)
-        assert claimed.attempt_id is not None
+        (claimed,) = follow_ups.claim(session, [id], "test", at)
         end = GiveUp(FollowUpEnd.NO_ANSWER)
         follow_ups.missed(session, claimed.attempt_id, at, "no answer", end)
 

@@ -21,6 +21,7 @@ import struct
 import sys
 import time as clocks
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import insert
-from sqlmodel import col, func, select
+from sqlmodel import SQLModel, col, func, select
 from telephones import SimulatedLoop, Telephones, chance
 
 from ivr.catalog import load_catalog
@@ -55,7 +56,6 @@ from store.models import (
     WorkOrder,
 )
 from store.order_steps import NOBODY
-from store.planned_calls import rows
 
 FIRST = date(2026, 11, 2)
 """A Monday."""
@@ -72,6 +72,7 @@ FOUND_S = 120
 PASS_S: telephones that are simulated tell what becomes of every call."""
 PASS_S = 1800
 """How often providers report and answers to messages come."""
+FIRST_DUE = select(func.min(FollowUp.due_at)).where(FollowUp.state == FollowUpState.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,11 @@ class Clock:
         now = self._begin + timedelta(seconds=asyncio.get_running_loop().time())
         struct.pack_into("d", self._kept, 0, now.timestamp())
         return now
+
+
+def rows(new: Iterable[SQLModel]) -> list[dict[str, Any]]:
+    """For a statement that inserts many at once."""
+    return [one.model_dump(exclude={"id"}) for one in new]
 
 
 def number_of(elder: int) -> str:
@@ -322,10 +328,8 @@ def _hours(store: Store, settings: Settings) -> dict[str, Hours]:
 
 def _wait_s(store: Store, phones: Telephones, now: datetime) -> float:
     """Until somebody is due; the end of a call wakes the dialler earlier."""
-    with phones.aside(), store.read() as session:
-        first = session.exec(
-            select(func.min(FollowUp.due_at)).where(FollowUp.state == FollowUpState.WAITING)
-        ).one()
+    with phones.aside(), store.watching() as connection:
+        first = connection.execute(FIRST_DUE).scalar_one()
     until_due = (first - now).total_seconds() if first is not None else PASS_S
     return min(max(BUSY_S, until_due), dialling.LOOK_S)
 

@@ -69,7 +69,8 @@ class People:
             )
             session.add(order)
             session.flush()
-            row = follow_ups.plan_rating(session, order, now)
+            asked = follow_ups.plan_rating(session, order, now)
+            row = session.get_one(FollowUp, asked)
             row.state = FollowUpState.MESSAGED
             text = rating_request(elder_name=elder, service="助浴", day=DAY, site="一呼")
             messages.queue_sms(

@@ -57,9 +57,8 @@ def dialled(world: World) -> UUID:
     """The attempt to reach the only one who is owed a call."""
     now = world.site.now()
     [due] = follow_ups.due(world.store, now, 2)
-    assert due.follow_up.id is not None
     with world.store.write() as session:
-        [row] = follow_ups.claim(session, [due.follow_up.id], "me", now)
+        [row] = follow_ups.claim(session, [due.id], "me", now)
         assert row.attempt_id is not None
         follow_ups.reached(session, row.attempt_id, now)
         return row.attempt_id

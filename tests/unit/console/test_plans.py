@@ -72,12 +72,11 @@ async def test_who_did_not_answer_is_on_the_board_until_an_operator_has_seen_to_
 ) -> None:
     at = datetime.now(UTC)
     with store.write() as session:
-        row = follow_ups.plan(
+        id = follow_ups.plan(
             session, "greeting:1:2026-11-22", Purpose.GREETING, NUMBER, at=at, due_at=at,
             elder_id=elder_id,
         )  # fmt: skip
-        (claimed,) = follow_ups.claim(session, [row.id or 0], "test", at)
-        assert claimed.attempt_id is not None
+        (claimed,) = follow_ups.claim(session, [id], "test", at)
         end = GiveUp(FollowUpEnd.NO_ANSWER)
         follow_ups.missed(session, claimed.attempt_id, at, "no answer", end)
     await browser.log_in("operator")

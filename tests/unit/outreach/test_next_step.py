@@ -9,9 +9,9 @@ import pytest
 
 from ivr.config import FollowUpSettings, OutboundSettings
 from ivr.outreach.line import for_follow_ups, free_calls
-from ivr.outreach.next_step import Miss, after_miss, decide
-from store.follow_ups import Again, Attempted, Due, GiveUp, Message, Next
-from store.models import FollowUp, FollowUpEnd, Purpose
+from ivr.outreach.next_step import Miss, another_try, decide, in_writing
+from store.follow_ups import Again, Due, GiveUp, Message, Next
+from store.models import FollowUpEnd, Purpose
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OWN = FollowUpSettings()
@@ -29,17 +29,8 @@ def follow_up(
     phone: str = LANDLINE,
     created: datetime | None = None,
     expires: datetime | None = None,
-) -> FollowUp:
-    created = created or local(20, 9)
-    return FollowUp(
-        key=f"{purpose}:{phone}",
-        purpose=purpose,
-        phone=phone,
-        created_at=created,
-        due_at=created,
-        expires_at=expires,
-        tries=tries,
-    )
+) -> Due:
+    return Due(1, purpose, phone, created or local(20, 9), expires, tries)
 
 
 def missed(
@@ -49,56 +40,54 @@ def missed(
     sms: str = "",
     expires: datetime | None = None,
 ) -> Next:
-    row = follow_up(purpose, tries=len(dialled), expires=expires)
-    tried = Attempted(row, dialled=dialled, sms_phone=sms)
-    return after_miss(how, tried, dialled[-1], "满意吗？", OWN, ZONE)
+    due = follow_up(purpose, tries=len(dialled), expires=expires)
+    again = another_try(how, due, dialled, dialled[-1], OWN, ZONE)
+    return again or in_writing(how, due, sms, "满意吗？", dialled[-1], OWN)
 
 
 def test_nobody_is_called_outside_their_own_hours() -> None:
-    late = Due(follow_up(), time(14), time(16), "1")  # Mondays only
+    late = follow_up()._replace(call_from=time(14), call_to=time(16), call_days="1")  # Mondays only
     tick = decide([late], local(23, 16), 5, (), OWN, ZONE)  # a Monday
-    assert tick.dial == [] and tick.put_off == [(late.follow_up, local(30, 14))]
-    assert decide([late], local(23, 15, 59), 5, (), OWN, ZONE).dial == [late.follow_up]
+    assert tick.dial == [] and tick.put_off == [(late, local(30, 14))]
+    assert decide([late], local(23, 15, 59), 5, (), OWN, ZONE).dial == [late]
 
 
 def test_an_elder_is_asked_a_while_after_the_service() -> None:
-    one = Due(follow_up(created=local(22, 10)))
-    assert decide([one], local(22, 10), 5, (), OWN, ZONE).put_off == [
-        (one.follow_up, local(22, 11))
-    ]
+    one = follow_up(created=local(22, 10))
+    assert decide([one], local(22, 10), 5, (), OWN, ZONE).put_off == [(one, local(22, 11))]
 
 
 def test_there_are_never_more_calls_than_lines_and_one_for_each_number() -> None:
     phones = [MOBILE, MOBILE, LANDLINE, "13900000001"]
-    rows = [Due(follow_up(phone=phone)) for phone in phones]
+    rows = [follow_up(phone=phone) for phone in phones]
     assert [row.phone for row in decide(rows, local(22, 10), 2, (), OWN, ZONE).dial] == [
         MOBILE,
         LANDLINE,
     ]
     assert decide(rows, local(22, 10), 9, (MOBILE,), OWN, ZONE).dial == [
-        rows[2].follow_up,
-        rows[3].follow_up,
+        rows[2],
+        rows[3],
     ]
 
 
 def test_who_wants_no_calls_gets_none() -> None:
-    rating, plan, greeting = (Due(follow_up(one), calls_refused=True) for one in Purpose)
+    rating, plan, greeting = (follow_up(one)._replace(calls_refused=True) for one in Purpose)
     tick = decide([rating, plan, greeting], local(22, 10), 9, (), OWN, ZONE)
-    assert tick.write == [rating.follow_up]
-    assert tick.give_up == [(greeting.follow_up, FollowUpEnd.REFUSED)]
-    assert tick.dial == [plan.follow_up]  # they want the service
+    assert tick.write == [rating]
+    assert tick.give_up == [(greeting, FollowUpEnd.REFUSED)]
+    assert tick.dial == [plan]  # they want the service
 
 
 def test_who_can_never_be_called_is_given_up() -> None:
-    never = Due(follow_up(), time(20), time(21))
+    never = follow_up()._replace(call_from=time(20), call_to=time(21))
     tick = decide([never], local(22, 10), 9, (), OWN, ZONE)
-    assert tick.give_up == [(never.follow_up, FollowUpEnd.REFUSED)]
+    assert tick.give_up == [(never, FollowUpEnd.REFUSED)]
 
 
 @pytest.mark.parametrize(("tries", "end"), [(0, FollowUpEnd.EXPIRED), (1, FollowUpEnd.NO_ANSWER)])
 def test_a_call_that_would_come_too_late_is_not_made(tries: int, end: FollowUpEnd) -> None:
-    early = Due(follow_up(Purpose.PLAN, tries=tries, expires=local(23, 8)))
-    assert decide([early], local(22, 20), 9, (), OWN, ZONE).give_up == [(early.follow_up, end)]
+    early = follow_up(Purpose.PLAN, tries=tries, expires=local(23, 8))
+    assert decide([early], local(22, 20), 9, (), OWN, ZONE).give_up == [(early, end)]
 
 
 def test_three_tries_are_in_different_hours_then_they_are_written_to() -> None:

@@ -48,10 +48,12 @@ def elder(**known: Any) -> Elder:
     return Elder(id=1, name="王秀英", address="干将路12号", **known)
 
 
-def order(at: time) -> StandingOrder:
-    return StandingOrder(
-        id=1, elder_id=1, phone="13812345678", code="bathing", weekdays="2", at=at,
-        starts_on=TUESDAY,
+def bathing(at: time, **elder: Any) -> Source:
+    """Of every Tuesday."""
+    known = {"support_class": SupportClass.SELF_PAYING, **elder}
+    return Source(
+        id=1, code="bathing", phone="13812345678", address=None, at=at, price_fen=3500,
+        elder_id=1, home="干将路12号", district="", **known,
     )  # fmt: skip
 
 
@@ -68,7 +70,7 @@ def order(at: time) -> StandingOrder:
 def test_planned_service_is_confirmed_on_the_day_or_the_afternoon_before(
     settings: Settings, at: time, called: datetime
 ) -> None:
-    source = Source(order(at), elder(), BATHING)
+    source = bathing(at)
     draft = drafted(source, TUESDAY, local(22, 12), settings)
     assert draft is not None
     assert draft.scheduled_for == datetime.combine(TUESDAY, at, settings.zone)
@@ -77,25 +79,25 @@ def test_planned_service_is_confirmed_on_the_day_or_the_afternoon_before(
 
 
 def test_elder_is_asked_in_their_own_hours(settings: Settings) -> None:
-    source = Source(order(time(17)), elder(call_from=time(15), call_days="2"), BATHING)
+    source = bathing(time(17), call_from=time(15), call_days="2")
     draft = drafted(source, TUESDAY, local(22, 12), settings)
     assert draft is not None and draft.call_at == local(24, 15)
 
 
 def test_elder_whose_hours_leave_no_time_is_planned_a_call_that_expires(settings: Settings) -> None:
-    source = Source(order(time(10)), elder(call_from=time(18), call_days="2"), BATHING)
+    source = bathing(time(10), call_from=time(18), call_days="2")
     draft = drafted(source, TUESDAY, local(22, 12), settings)
     assert draft is not None and draft.call_at == draft.call_until == local(24, 9)
 
 
 def test_elder_pays_by_their_class(settings: Settings) -> None:
-    source = Source(order(time(14)), elder(support_class=SupportClass.SUBSIDISED), BATHING)
+    source = bathing(time(14), support_class=SupportClass.SUBSIDISED)
     draft = drafted(source, TUESDAY, local(22, 12), settings)
     assert draft is not None and draft.pay_fen == 1750
 
 
 def test_who_wants_no_calls_gets_the_service_and_no_call(settings: Settings) -> None:
-    source = Source(order(time(14)), elder(calls_refused=True), BATHING)
+    source = bathing(time(14), calls_refused=True)
     draft = drafted(source, TUESDAY, local(22, 12), settings)
     assert draft is not None and draft.call_at is None
     plan = GreetingPlan(id=1, elder_id=1, phone="1", weekdays="2", at=time(9))
@@ -105,7 +107,7 @@ def test_who_wants_no_calls_gets_the_service_and_no_call(settings: Settings) -> 
 
 
 def test_what_is_over_is_not_planned(settings: Settings) -> None:
-    source = Source(order(time(14)), elder(), BATHING)
+    source = bathing(time(14))
     assert drafted(source, TUESDAY, local(24, 14), settings) is None
     plan = GreetingPlan(id=1, elder_id=1, phone="1", weekdays="2", at=time(9))
     assert greeting(Greeted(plan, elder()), TUESDAY, local(24, 12), settings) is None
@@ -128,8 +130,10 @@ def store(settings: Settings) -> Iterator[Store]:
     services.sync(opened, [BATHING.model_copy()])
     new = Registration("13812345678", "王秀英", "干将路12号")
     id = elders.register(opened, new).elder.id or 0
-    bath = order(time(14))
-    bath.id, bath.elder_id = None, id
+    bath = StandingOrder(
+        elder_id=id, phone="13812345678", code="bathing", weekdays="2", at=time(14),
+        starts_on=TUESDAY,
+    )  # fmt: skip
     standing.add(opened, bath)
     greetings.put(
         opened, GreetingPlan(elder_id=id, phone="13812345678", weekdays="1234567", at=time(10))

@@ -23,15 +23,15 @@ def ask(store: Store, call_id: UUID, number: int, state: SmsState = SmsState.SEN
         made = order(call_id, number)
         made.elder_id, made.status = elder.id, OrderStatus.COMPLETED
         enter(session, made)
-        row = follow_ups.plan_rating(session, made, NOW)
+        asked = follow_ups.plan_rating(session, made, NOW)
         message = messages.queue_sms(
             session,
-            key=row.key,
+            key=f"rating:{made.id}",
             phone=PHONE,
             text="满意吗？",
             purpose=SmsPurpose.RATING,
             at=NOW + timedelta(minutes=number),
-            follow_up_id=row.id,
+            follow_up_id=asked,
             order_id=made.id,
         )
         assert message is not None and made.id is not None

@@ -99,8 +99,8 @@ def test_more_than_are_planned_at_once_are_all_planned(
     drawn: list[int | None] = []
 
     def some(source: Source) -> Draft | None:
-        drawn.append(source.standing.id)
-        return None if source.standing.at == time(11) else draft(source)
+        drawn.append(source.id)
+        return None if source.at == time(11) else draft(source)
 
     assert standing.plan_day(store, TUESDAY, NOW, some) == 4
     assert len(drawn) == 5
