@@ -48,7 +48,8 @@ class Listening:
         """What is left over until a window is full."""
         self._unheard: deque[Sound] = deque(maxlen=CATCH_UP)
         """Windows that the VAD has yet to hear: it is not asked while only we are on the line,
-        which is half of a call, and it takes more time than all else that is done with a frame."""
+        which is half of a call, nor after a turn until the next one is waited for, and it takes
+        more time than all else that is done with a frame."""
         self._near = 0
         """Frames for which the sound still counts as the caller's."""
         self._windows: deque[Sound] = deque()
@@ -91,7 +92,8 @@ class Listening:
         self._windows.append(window)
         self._unheard.append(window)
         probability = 0.0  # our own echo is speech too, but nobody's turn
-        if self._near or not self._barge_in.ours_on_the_line:
+        heard = self._near or not self._barge_in.ours_on_the_line
+        if heard and self.turn.phase is not Phase.ENDED:
             for sound in self._unheard:
                 probability = self._vad(sound.astype(np.float32) / 32768.0)
             self._unheard.clear()
