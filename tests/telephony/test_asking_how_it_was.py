@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -20,8 +20,9 @@ from sqlmodel import select
 from ivr.catalog import load_catalog
 from ivr.supervisor import wait_ready
 from ivr.understanding.dialects import MANDARIN
-from store import calls, complaints, follow_ups, order_life, orders
+from store import calls, complaints, elders, follow_ups, order_life, orders
 from store.database import Store, open_store
+from store.elders import Registration
 from store.models import (
     Channel,
     FollowUp,
@@ -29,6 +30,7 @@ from store.models import (
     Next,
     OrderStatus,
     Outcome,
+    Purpose,
     Rating,
     WorkOrder,
 )
@@ -86,6 +88,28 @@ class World:
         assert order.id is not None
         order_life.complete(self.store, order.id, NOBODY, now)
         return order.id
+
+    def plans(self, purpose: Purpose) -> int:
+        """A bath of this day, or a greeting; returns the call that is owed."""
+        now, phone = datetime.now(UTC), self.number()
+        elder = elders.register(self.store, Registration(phone, f"老人{phone}", "平江路1号")).elder
+        price = load_catalog()["bathing"].price_fen
+        with self.store.write() as session:
+            order = WorkOrder(
+                code="bathing", elder_id=elder.id, phone=phone, price_fen=price, pay_fen=price,
+                scheduled_for=now + timedelta(hours=3), created_at=now,
+            )  # fmt: skip
+            session.add(order)
+            session.flush()
+            return follow_ups.plan(
+                session, f"{purpose}:{phone}", purpose, phone, at=now, due_at=now,
+                elder_id=elder.id, order_id=order.id if purpose is Purpose.PLAN else None,
+                expires_at=now + timedelta(hours=2),
+            )  # fmt: skip
+
+    def planned(self, id: int) -> FollowUp:
+        with self.store.read() as session:
+            return session.get_one(FollowUp, id)
 
     def rating(self, order: int) -> Rating | None:
         with self.store.read() as session:
@@ -161,3 +185,20 @@ async def test_what_was_wrong_is_a_complaint_with_words_and_sound(world: World) 
     assert len(complaint.said) > 4
     await asyncio.wait_for(elder.ring.over.wait(), SOON_S)
     assert world.status(order) is OrderStatus.FOLLOWED_UP
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("purpose", "end"),
+    [(Purpose.PLAN, FollowUpEnd.CONFIRMED), (Purpose.GREETING, FollowUpEnd.GREETED)],
+)
+async def test_elder_who_is_called_about_what_is_planned_or_how_they_are_says_yes(
+    world: World, purpose: Purpose, end: FollowUpEnd
+) -> None:
+    elder = await asyncio.to_thread(ElderAtHome, world.site.settings, "对")
+    planned = await asyncio.to_thread(world.plans, purpose)
+    await elder.answers(await world.home.rings(RINGS_S))
+    await elder.says_until("对", lambda: world.planned(planned).end)
+    await asyncio.wait_for(elder.ring.over.wait(), SOON_S)
+    row = world.planned(planned)
+    assert (row.end, row.tries, row.reached_call_id) == (end, 1, row.attempt_id)
