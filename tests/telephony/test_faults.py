@@ -212,7 +212,8 @@ async def test_who_shouts_into_the_telephone_is_understood_or_gets_a_human(calle
     number = caller.new_number()
     leave = asyncio.Event()
     async with caller.queue() as queue:
-        call = asyncio.create_task(caller.calls(*script, number=number, leave=leave))
+        patient = caller.calls(*script, number=number, leave=leave, farewell_s=4 * SOON_S)
+        call = asyncio.create_task(patient)
         waits = asyncio.create_task(queue.joined(number))
         await asyncio.wait({call, waits}, return_when=asyncio.FIRST_COMPLETED)
         human = waits.done() and waits.result()
