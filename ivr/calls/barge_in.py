@@ -186,6 +186,8 @@ class BargeIn:
 
     def _miss(self) -> None:
         """Nothing came in: if that goes on where our echo should have, there is none."""
+        if self._without_echo:
+            return
         loud = sum(db >= LOUD_DB for db in self._sent_db)
         self._missed += loud > len(self._sent_db) / 2
         if self._without_echo:
