@@ -418,7 +418,8 @@ class Supervisor:
                 stderr=subprocess.DEVNULL,
             )
             try:
-                await asyncio.wait_for(asking.wait(), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await asking.wait()
             finally:
                 if asking.returncode is None:
                     asking.kill()
@@ -435,7 +436,8 @@ class Supervisor:
                 await self._ended(child, deadline)
                 process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
         except TimeoutError:
             log.error("had to be killed", process=child.name)
             process.kill()

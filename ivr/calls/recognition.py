@@ -170,7 +170,8 @@ class Recognition:
     async def result(self, job: Job) -> Recognised:
         """Waits for a job for as long as a caller would; never raises for what the engine does."""
         try:
-            return await asyncio.wait_for(asyncio.shield(job.done), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.shield(job.done)
         except TimeoutError:
             log.error("recogniser does not answer", after_s=self._timeout_s, stuck=self.stuck)
             job.drop()

@@ -171,7 +171,8 @@ class SpeechMaker:
 
     async def _next(self) -> tuple[int, int, str]:
         try:
-            return await asyncio.wait_for(self._queue.get(), IDLE_S)
+            async with asyncio.timeout(IDLE_S):
+                return await self._queue.get()
         except TimeoutError:
             await asyncio.to_thread(self._cache.rest)
             return await self._queue.get()

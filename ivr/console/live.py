@@ -228,7 +228,8 @@ async def _send(request: web.Request, response: web.StreamResponse, names: list[
                     shown[name] = html
                     await response.write(_event(one.topic.name, html))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), ALIVE_S)
+                async with asyncio.timeout(ALIVE_S):
+                    await changed.wait()
             changed.clear()
             if loop.time() - checked > ALIVE_S / 2:
                 checked = loop.time()

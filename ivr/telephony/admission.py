@@ -113,7 +113,8 @@ class Admission:
         if guest is None:
             return Next.OPERATOR
         try:
-            await asyncio.wait_for(guest.left.wait(), NEXT_WAIT_S)
+            async with asyncio.timeout(NEXT_WAIT_S):
+                await guest.left.wait()
         except TimeoutError:
             return Next.OPERATOR
         guest.asked = True
@@ -125,7 +126,8 @@ class Admission:
         while self.present or any(map(self._owed_an_answer, self._guests.values())):
             self._changed.clear()
             with contextlib.suppress(TimeoutError):  # some go by the passing of time alone
-                await asyncio.wait_for(self._changed.wait(), ASKED_S / 4)
+                async with asyncio.timeout(ASKED_S / 4):
+                    await self._changed.wait()
 
     def _owed_an_answer(self, guest: Guest) -> bool:
         gone = guest.left_at is not None and self._clock() - guest.left_at > ASKED_S

@@ -199,7 +199,8 @@ class Line:
         """Frees the socket; what was sent before a hang-up still goes out, for up to 1 s."""
         self._end("closed")
         try:
-            await asyncio.wait_for(self._writer.wait_closed(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._writer.wait_closed()
         except (OSError, TimeoutError):
             self._writer.transport.abort()
 
@@ -270,7 +271,8 @@ class AudioSocketServer:
         """The call's UUID, or None (logged) if this is not a call of ours."""
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            first = await asyncio.wait_for(read_frame(reader), UUID_TIMEOUT_S)
+            async with asyncio.timeout(UUID_TIMEOUT_S):
+                first = await read_frame(reader)
         except TimeoutError:
             reason = f"no UUID within {UUID_TIMEOUT_S:g} s"
         except (FrameError, OSError) as error:

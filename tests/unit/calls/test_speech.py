@@ -91,6 +91,18 @@ async def test_a_voice_that_nobody_needs_rests_until_somebody_does(
     assert len(await maker.speech((Piece("乙"),))) == 800
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_maker_ends_at_whichever_moment_it_is_told_to(
+    maker: SpeechMaker, voice: Voice, turns: int
+) -> None:
+    await maker.speech((Piece("甲"),))
+    maker.prepare(["乙"])
+    for _ in range(turns):  # of the event loop, while the piece comes out of the queue
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await maker.close()
+
+
 async def test_what_is_waited_for_goes_before_what_is_prepared(
     maker: SpeechMaker, voice: Voice
 ) -> None:
