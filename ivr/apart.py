@@ -27,6 +27,8 @@ import structlog
 NICER = 1
 """Steps of priority below the process with the frames. More would cost callers of a saturated
 machine seconds, and frames are small work that comes in time with this too."""
+BEHIND_CALLS = 3
+"""The same for the site's other processes: nobody on the line waits for what they do."""
 BUILD_S = 90.0
 """On a busy machine; a model and the grammars take some five seconds."""
 

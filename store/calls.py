@@ -26,6 +26,13 @@ class ListedCall(NamedTuple):
     orders: int
 
 
+class LastSaid(NamedTuple):
+    turns: int
+    """How many there are."""
+    said: str
+    """In the last of them; empty if nothing yet."""
+
+
 def begin_call(
     store: Store, call_id: UUID, phone: str, started_at: datetime, elder_id: int | None = None
 ) -> Call:
@@ -124,6 +131,18 @@ def turns_of(store: Store, call_id: UUID) -> list[Turn]:
     with store.read() as session:
         rows = select(Turn).where(Turn.call_id == call_id).order_by(col(Turn.index))
         return list(session.exec(rows))
+
+
+def last_said(store: Store, call_ids: Collection[UUID]) -> dict[UUID, LastSaid]:
+    """What was said to each of these callers last, where anything was; one question for all of
+    them. Raises StoreError."""
+    rows = (
+        select(Turn.call_id, Turn.index, Turn.said)
+        .where(col(Turn.call_id).in_(call_ids))
+        .order_by(col(Turn.index))
+    )
+    with store.read() as session:
+        return {call_id: LastSaid(index + 1, said) for call_id, index, said in session.exec(rows)}
 
 
 def calls_from(

@@ -98,6 +98,14 @@ Next = Again | Message | GiveUp
 """What is done after an attempt that came to nothing."""
 
 
+class InVain(NamedTuple):
+    """An attempt that came to nothing."""
+
+    attempt: UUID
+    why: str
+    next: Next
+
+
 class Due(NamedTuple):
     """What a dialler must know of a follow-up to decide, and when its elder may be called."""
 
@@ -365,41 +373,34 @@ def _reached() -> ReturningUpdate[int | None]:
     )
 
 
-def missed(
-    where: Session | Connection, attempt: UUID, at: datetime, why: str, next: Next
-) -> int | None:
-    """The attempt came to nothing, and what is done next; returns the follow-up, None if the
-    attempt is not on the line."""
+def missed(where: Session | Connection, outcomes: Iterable[InVain], at: datetime) -> None:
+    """These attempts came to nothing; what is not on the line (any more) is passed over."""
     connection = connection_of(where)
-    if isinstance(next, Again):  # by far the most frequent, and so without the row
-        asked = {"attempt": attempt, "later": next.at, "why": why}
-        id = connection.execute(_called_again(), asked).scalar_one_or_none()
-        if id is not None:
-            _event(connection, id, FollowUpEventKind.NOT_REACHED, at, why)
-        return id
-    one = _open(connection, _ATTEMPTED, ON_THE_LINE, attempt=attempt)
-    if one is None:
-        return None
-    _go_on(connection, one, at, why, next)
-    return one.id
+    by_attempt = {one.attempt: one for one in outcomes}
+    asked = {"attempts": list(by_attempt)}
+    rows = connection.execute(_missed(), asked).all()
+    again, entries = [], []
+    for attempt, *row in rows:
+        one, (_, why, next) = Open._make(row), by_attempt[attempt]
+        if isinstance(next, Again):  # by far the most
+            again.append(_back_to(one, FollowUpState.WAITING, next.at, why))
+            entries.append(_entry(one.id, FollowUpEventKind.NOT_REACHED, at, why))
+        else:
+            _go_on(connection, one, at, why, next)
+    if again:
+        connection.execute(_back(), again)
+        connection.execute(_EVENT, entries)
 
 
 @cache
-def _called_again() -> ReturningUpdate[int | None]:
+def _missed() -> Columns[*tuple[Any, ...]]:
     return (
-        update(FollowUp)
+        _ALL.with_only_columns(col(FollowUp.attempt_id), *_ALL.selected_columns)
         .where(
-            col(FollowUp.attempt_id) == bindparam("attempt"),
+            col(FollowUp.attempt_id).in_(bindparam("attempts", expanding=True)),
             one_of(col(FollowUp.state), ON_THE_LINE),
         )
-        .values(
-            state=FollowUpState.WAITING,
-            due_at=bindparam("later"),
-            detail=bindparam("why"),
-            claimed_by="",
-            claimed_at=None,
-        )
-        .returning(col(FollowUp.id))
+        .with_for_update()
     )
 
 
@@ -636,10 +637,10 @@ def _state() -> Columns[*tuple[Any, ...]]:
     return columns(col(FollowUp.state)).where(col(FollowUp.attempt_id) == bindparam("attempt"))
 
 
-def of_attempt(where: Session | Connection, attempt: UUID) -> Due | None:
-    """What an attempt on the line is made for."""
-    row = connection_of(where).execute(_tried(), {"attempt": attempt}).one_or_none()
-    return Due._make(row) if row else None
+def of_attempts(where: Session | Connection, attempts: Iterable[UUID]) -> dict[UUID, Due]:
+    """What each attempt that is on the line is made for."""
+    rows = connection_of(where).execute(_tried(), {"attempts": list(attempts)})
+    return {attempt: Due._make(row) for attempt, *row in rows}
 
 
 def of_id(where: Session | Connection, id: int) -> Due | None:
@@ -655,9 +656,12 @@ def dialled(where: Session | Connection, id: int) -> Iterator[datetime]:
 
 @cache
 def _tried() -> Columns[*tuple[Any, ...]]:
-    of_attempt = col(FollowUp.attempt_id) == bindparam("attempt")
-    rows = _to_decide().where(of_attempt, one_of(col(FollowUp.state), ON_THE_LINE))
-    return rows.with_for_update(of=FollowUp)
+    rows = _to_decide().where(
+        col(FollowUp.attempt_id).in_(bindparam("attempts", expanding=True)),
+        one_of(col(FollowUp.state), ON_THE_LINE),
+    )
+    named = rows.with_only_columns(col(FollowUp.attempt_id), *rows.selected_columns)
+    return named.with_for_update(of=FollowUp)
 
 
 @cache
@@ -821,7 +825,6 @@ _ALL = columns(
 """The fields of Open in their order."""
 _LOCKED = _ALL.with_for_update()
 _OF_ID = _LOCKED.where(col(FollowUp.id) == bindparam("id"))
-_ATTEMPTED = _LOCKED.where(col(FollowUp.attempt_id) == bindparam("attempt"))
 _ASKED = _LOCKED.where(
     col(FollowUp.order_id) == bindparam("order"), col(FollowUp.purpose) == Purpose.RATING
 )
@@ -845,7 +848,7 @@ def _go_on(connection: Connection, one: Open, at: datetime, why: str, next: Next
     _event(connection, one.id, FollowUpEventKind.NOT_REACHED, at, why)
     match next:
         case Again(again):
-            _put_back(connection, one, FollowUpState.WAITING, again, why)
+            connection.execute(_back(), _back_to(one, FollowUpState.WAITING, again, why))
         case Message():
             _write_to(connection, one, next, at, why)
         case GiveUp(end):
@@ -867,15 +870,13 @@ def _write_to(connection: Connection, one: Open, message: Message, at: datetime,
     if queued is None:
         _close(connection, one, FollowUpEnd.NO_ANSWER, at, "wants no messages")
         return
-    _put_back(connection, one, FollowUpState.MESSAGED, message.until, why)
+    connection.execute(_back(), _back_to(one, FollowUpState.MESSAGED, message.until, why))
     _event(connection, one.id, FollowUpEventKind.MESSAGED, at)
 
 
-def _put_back(
-    connection: Connection, one: Open, state: FollowUpState, due_at: datetime, why: str
-) -> None:
-    asked = {"which": one.id, "next": state, "later": due_at, "why": why}
-    connection.execute(_back(), asked)
+def _back_to(one: Open, state: FollowUpState, due_at: datetime, why: str) -> dict[str, Any]:
+    """What _back() asks for."""
+    return {"which": one.id, "next": state, "later": due_at, "why": why}
 
 
 @cache

@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from ivr import supervisor
 from ivr.bench.machine import cpu_seconds, rss_mb, stolen_s
 from ivr.bench.people import Leaves, Line, Manner, Person, person
+from ivr.bench.told import Told
 from ivr.caller.ear import RATE
 from ivr.caller.script import Leave, Speak, Step
 from ivr.caller.simulator import CallReport, Simulator, SimulatorError
 from ivr.config import Settings
-from store.calls import turns_of
 from store.database import Store
 
 ANSWER_S = 20.0
 """How long a caller waits to be told something before they speak all the same."""
-ASK_S = 0.5
-"""How often it is looked up what a caller was told: while they are told it, mostly."""
 SAMPLE_S = 1.0
 APART_S = 0.5
 """Between two calls of the same line."""
+QUEUE_S = 60.0
+"""The same for somebody who has been told to wait for an operator: they hold on for a while."""
 PATIENCE_S = 40.0
 FAREWELL_S = 4.0
 
@@ -111,6 +111,7 @@ async def run(
     began = time.monotonic()
     present: set[UUID] = set()
     indexes = iter(range(10**9))
+    told = Told(store)
 
     def now_s() -> float:
         return time.monotonic() - began
@@ -119,24 +120,27 @@ async def run(
         await asyncio.sleep(ramp_s * number / concurrency)
         while now_s() < load.steady_to_s:
             somebody = person(seed, next(indexes), len(sounds.recordings))
-            load.placed.append(await _call(simulator, store, sounds, somebody, present, now_s()))
+            load.placed.append(await _call(simulator, told, sounds, somebody, present, now_s()))
             await asyncio.sleep(APART_S)
 
-    async with Simulator(settings) as simulator, aiohttp.ClientSession() as http:
-        watching = asyncio.create_task(_watch(settings, http, present, now_s, load, say))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number in range(concurrency):
-                    group.create_task(line(number, simulator), name=f"line {number}")
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+    async with (
+        Simulator(settings) as simulator,
+        aiohttp.ClientSession() as http,
+        asyncio.TaskGroup() as aside,
+    ):
+        watching = aside.create_task(_watch(settings, http, present, now_s, load, say))
+        looking = aside.create_task(told.run(), name="what callers are told")
+        async with asyncio.TaskGroup() as group:
+            for number in range(concurrency):
+                group.create_task(line(number, simulator), name=f"line {number}")
+        watching.cancel()
+        looking.cancel()
     return load
 
 
 async def _call(
     simulator: Simulator,
-    store: Store,
+    told: Told,
     sounds: Sounds,
     somebody: Person,
     present: set[UUID],
@@ -146,7 +150,7 @@ async def _call(
     present.add(call_id)
     try:
         report = await simulator.call(
-            _script(store, sounds, somebody, call_id),
+            _script(told, sounds, somebody, call_id),
             somebody.number,
             call_id=call_id,
             patience_s=PATIENCE_S,
@@ -160,35 +164,24 @@ async def _call(
 
 
 async def _script(
-    store: Store, sounds: Sounds, somebody: Person, call_id: UUID
+    told: Told, sounds: Sounds, somebody: Person, call_id: UUID
 ) -> AsyncIterator[Step]:
     """What somebody says, as the call goes on."""
     known = 0
     while True:
-        known, told = await _told(store, call_id, known)
-        if not told:  # not with the agent (any more): in a queue, for all they can tell
+        try:
+            known, said = await told.after(call_id, known, ANSWER_S if known else QUEUE_S)
+        except TimeoutError:  # not with the agent (any more): in a queue, for all they can tell
             yield Leave()
             return
         try:
-            line = somebody.next(told)
+            line = somebody.next(said)
         except Leaves:
             yield Leave(into_ms=800)
             return
         if line is None:
             return
         yield Speak(sounds.of(line), line.text, line.into_ms)
-
-
-async def _told(store: Store, call_id: UUID, known: int) -> tuple[int, str]:
-    """How many turns there are now, and what was said in the last; "" if nothing new is in time:
-    whoever is not with the agent hears something else."""
-    deadline = time.monotonic() + ANSWER_S
-    while time.monotonic() < deadline:
-        turns = await asyncio.to_thread(turns_of, store, call_id)
-        if len(turns) > known and turns[-1].said:
-            return len(turns), turns[-1].said
-        await asyncio.sleep(ASK_S)
-    return known, ""
 
 
 # --- the machine ---

@@ -7,6 +7,7 @@ trunks call, with G.711 both ways, and its near side is an AudioSocket to this p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -300,7 +301,9 @@ class _Caller:
         """When the last frame came."""
         self._sent_s: list[float] = []
         """When each frame of what is being said was sent."""
-        self._ticked = asyncio.Event()
+        self._waited_for: tuple[Callable[[], bool], asyncio.Future[None]] | None = None
+        """What `_until` waits for; looked at with every frame that is sent, since the task would
+        have to be woken for it 50 times a second."""
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self.playout = Playout(self._send, lead_s=0.0)
@@ -347,7 +350,6 @@ class _Caller:
                 self._arrived_s = now_s
                 self.heard.add(frame.data, now_s)
                 self.ear.hear(np.frombuffer(frame.data, "<i2"), now_s)
-                self._ticked.set()
 
     async def _act(self, script: Sequence[Step] | AsyncIterable[Step]) -> None:
         async for step in _each(script):
@@ -422,10 +424,14 @@ class _Caller:
 
     async def _until(self, true: Callable[[], bool]) -> None:
         """Returns when it is true or the caller's patience is at an end."""
-        deadline_s = self._now_s() + self._patience_s
-        while not true() and self._now_s() < deadline_s:
-            self._ticked.clear()
-            await self._ticked.wait()
+        if true():
+            return
+        came: asyncio.Future[None] = self._loop.create_future()
+        self._waited_for = (true, came)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_s):
+                await came
+        self._waited_for = None
 
     def _send(self, data: bytes) -> None:
         now_s = self._now_s()
@@ -433,7 +439,10 @@ class _Caller:
             self._sent_s.append(now_s)
         self.spoken.add(data, now_s)
         self._line.send(Audio(data))
-        self._ticked.set()
+        if self._waited_for is not None:
+            true, came = self._waited_for
+            if not came.done() and true():
+                came.set_result(None)
 
     def _now_s(self) -> float:
         return self._loop.time() - self._began

@@ -15,20 +15,15 @@ class Track:
     """Frames by the moment they were sent or arrived; both sides of a call share the clock."""
 
     def __init__(self) -> None:
-        self._frames: list[tuple[int, bytes]] = []
-        self._end = 0
+        self._sound = bytearray()
 
     def add(self, data: bytes, at_s: float) -> None:
         """data: 16-bit little-endian, 8000 Hz; at_s: seconds since the call's clock began."""
-        start = round(at_s * RATE)
-        if start < self._end + JITTER:
-            start = self._end
-        self._frames.append((start, data))
-        self._end = start + len(data) // 2
+        gap = round(at_s * RATE) - len(self._sound) // 2
+        if gap >= JITTER:
+            self._sound += bytes(2 * gap)
+        self._sound += data
 
     def samples(self) -> NDArray[np.int16]:
         """Shape (n,), 8000 Hz, from the beginning of the clock to the last frame."""
-        sound = np.zeros(self._end, np.int16)
-        for start, data in self._frames:
-            sound[start : start + len(data) // 2] = np.frombuffer(data, "<i2")
-        return sound
+        return np.frombuffer(bytes(self._sound), "<i2")

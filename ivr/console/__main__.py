@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import ssl
 import sys
@@ -11,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from ivr import monitoring, systemd
+from ivr.apart import BEHIND_CALLS
 from ivr.catalog import CatalogError, load_catalog, services
 from ivr.config import ConfigError, Settings, load_settings
 from ivr.console.app import make_app
@@ -69,6 +71,7 @@ async def serve(settings: Settings, store: Store) -> None:
 
 def main() -> int:
     try:
+        os.nice(BEHIND_CALLS)
         settings = load_settings()
         set_up_logs(settings.log_level, settings.log_format)
         store = open_store(settings.database)

@@ -7,6 +7,7 @@ starts it again, and all that it knows is in the store.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from datetime import timedelta
@@ -15,6 +16,7 @@ import aiohttp
 import structlog
 
 from ivr import monitoring, systemd
+from ivr.apart import BEHIND_CALLS
 from ivr.catalog import CatalogError, load_catalog
 from ivr.config import ConfigError, Settings, load_settings
 from ivr.logs import set_up_logs
@@ -90,6 +92,7 @@ async def serve(settings: Settings, place: pbx.Place, store: Store) -> None:
 
 def main() -> int:
     try:
+        os.nice(BEHIND_CALLS)
         settings = load_settings()
         set_up_logs(settings.log_level, settings.log_format)
         place = pbx.find_place(settings)

@@ -12,7 +12,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
 from uuid import UUID
@@ -21,7 +21,7 @@ import structlog
 
 from ivr.config import Settings
 from ivr.outreach.next_step import Miss
-from ivr.outreach.promises import Promises
+from ivr.outreach.promises import Missed, Promises
 from ivr.telephony import astdb
 from ivr.telephony.ami import Ami, AmiError
 from ivr.telephony.probe import answers
@@ -33,6 +33,9 @@ STARTED_S = 10.0
 """An attempt of which there is no trace after this time was never begun."""
 NO_LINE_S = 15.0
 """When there was no line free, it is tried again after this."""
+TOGETHER_S = 1.0
+"""What is said of attempts in this time is entered at once: those begun at the same moment often
+end at the same moment, and each transaction of its own costs as much as what is written in it."""
 GATEWAY_S = 60.0
 """The same when the gateway did not do it."""
 
@@ -90,13 +93,19 @@ class Attempts:
         return bool(self._whose)
 
     async def listen(self) -> NoReturn:
-        """What the dialplan says of an attempt is entered at once."""
+        """What the dialplan says of attempts is entered soon."""
         while True:
             try:
                 with self._ami.events("UserEvent") as events:
                     async for event in events:
                         if event["UserEvent"] == "YihuOutbound":
-                            await self._enter(UUID(event["Call"]), event["Value"])
+                            await asyncio.sleep(TOGETHER_S)
+                            said = [event, *events.here()]
+                            await self._enter(
+                                (UUID(one["Call"]), one["Value"])
+                                for one in said
+                                if one["UserEvent"] == "YihuOutbound"
+                            )
             except (StoreError, AmiError, ValueError) as error:
                 log.warning("an event is looked up later", reason=str(error))
 
@@ -126,14 +135,14 @@ class Attempts:
         kept = await astdb.show(self._ami, FAMILY, str(attempt))
         said = kept[0].value if kept else ""
         if said not in ("", "dialling", "answered"):
-            await self._enter(attempt, said)
+            await self._enter([(attempt, said)])
         elif there:
             if said == "answered":
-                await self._enter(attempt, said)
+                await self._enter([(attempt, said)])
         elif attempt not in self._gone:
             self._gone.add(attempt)  # its last word may be on its way
         elif said:
-            await self._miss(attempt, Miss.CUT_OFF)
+            await self._miss([Missed(attempt, Miss.CUT_OFF, Miss.CUT_OFF)])
             await self._forget(attempt)
         elif loop.time() - began > STARTED_S:
             await self._release(attempt, "was not dialled", NO_LINE_S)
@@ -147,45 +156,56 @@ class Attempts:
             raise
         return True
 
-    async def _enter(self, attempt: UUID, said: str) -> None:
-        """Keeps what the dialplan says of an attempt; saying it twice changes nothing."""
-        now = self._now()
-        status, cause, sip, *_ = [*said.split("/"), "", ""]
-        match status:
-            case "dialling":
-                return
-            case "answered":
-                for one in self._owners(attempt):
-                    await asyncio.to_thread(one.reached, attempt, now)
-                return
-            case "served" | "left":
-                for one in self._owners(attempt):
-                    await asyncio.to_thread(one.over, attempt, now, status == "served")
-            case "machine":
-                await self._miss(attempt, Miss.MACHINE)
-            case "refused":
-                await self._miss(attempt, Miss.FORBIDDEN)
-            case "full":
-                await self._release(attempt, "no line free", NO_LINE_S)
-            case "later":
-                await self._miss(attempt, Miss.CUT_OFF, "the agent was gone when they answered")
-            case _:
-                await self._unanswered(attempt, status, cause, sip)
-        await self._forget(attempt)
+    async def _enter(self, said: Iterable[tuple[UUID, str]]) -> None:
+        """Keeps what the dialplan says of attempts, in the order of its words; saying it twice
+        changes nothing."""
+        now, over = self._now(), []
+        missed: list[Missed] = []
+        for attempt, words in said:
+            status, cause, sip, *_ = [*words.split("/"), "", ""]
+            match status:
+                case "dialling":
+                    continue
+                case "answered":
+                    for one in self._owners(attempt):
+                        await asyncio.to_thread(one.reached, attempt, now)
+                    continue
+                case "served" | "left":
+                    for one in self._owners(attempt):
+                        await asyncio.to_thread(one.over, attempt, now, status == "served")
+                case "machine":
+                    missed.append(Missed(attempt, Miss.MACHINE, Miss.MACHINE))
+                case "refused":
+                    missed.append(Missed(attempt, Miss.FORBIDDEN, Miss.FORBIDDEN))
+                case "full":
+                    await self._release(attempt, "no line free", NO_LINE_S)
+                case "later":
+                    why = "the agent was gone when they answered"
+                    missed.append(Missed(attempt, Miss.CUT_OFF, why))
+                case _:
+                    if miss := await self._unanswered(attempt, status, cause, sip):
+                        missed.append(miss)
+                    else:
+                        why = f"the gateway did not do it: {status.lower()} {cause}".strip()
+                        await self._release(attempt, why, GATEWAY_S)
+            over.append(attempt)
+        await self._miss(missed)
+        for attempt in over:
+            await self._forget(attempt)
 
-    async def _unanswered(self, attempt: UUID, status: str, cause: str, sip: str) -> None:
+    async def _unanswered(self, attempt: UUID, status: str, cause: str, sip: str) -> Missed | None:
+        """None: their telephone never rang."""
         number = int(cause) if cause.isdigit() else 0
-        said = f"{status.lower()} {cause}".strip()
-        if status in MISSES:
-            await self._miss(attempt, MISSES[status])
-        elif number == UNALLOCATED:
-            await self._miss(attempt, Miss.BAD_NUMBER)
-        elif sip == DECLINED:
-            await self._miss(attempt, Miss.REFUSED)
-        elif number in RANG and sip not in FORBIDDEN and await self._gateway_answers():
-            await self._miss(attempt, Miss.NO_ANSWER, said)
-        else:
-            await self._release(attempt, f"the gateway did not do it: {said}", GATEWAY_S)
+        how = MISSES.get(status)
+        if how is None and number == UNALLOCATED:
+            how = Miss.BAD_NUMBER
+        if how is None and sip == DECLINED:
+            how = Miss.REFUSED
+        if how is not None:
+            return Missed(attempt, how, how)
+        if number in RANG and sip not in FORBIDDEN and await self._gateway_answers():
+            return Missed(attempt, Miss.NO_ANSWER, f"{status.lower()} {cause}".strip())
+        return None
 
     async def _gateway_answers(self) -> bool:
         """A telephone that does not answer looks the same as a gateway that is down."""
@@ -197,9 +217,10 @@ class Attempts:
         one = self._whose.get(attempt)
         return (one,) if one else self._promises
 
-    async def _miss(self, attempt: UUID, how: Miss, why: str = "") -> None:
-        for one in self._owners(attempt):
-            await asyncio.to_thread(one.missed, attempt, self._now(), how, why or str(how))
+    async def _miss(self, missed: Sequence[Missed]) -> None:
+        for one in self._promises:
+            if theirs := [miss for miss in missed if one in self._owners(miss.attempt)]:
+                await asyncio.to_thread(one.missed, theirs, self._now())
 
     async def _release(self, attempt: UUID, why: str, wait_s: float) -> None:
         for one in self._owners(attempt):

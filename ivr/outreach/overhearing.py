@@ -29,7 +29,8 @@ LOOK_S = 5.0
 """How often it is seen to that everybody who waits is overheard, though nothing has happened."""
 APART_S = 1.0
 """So long apart are two looks, however much happens: in a rush somebody comes or goes all the time,
-and to look is work for Asterisk."""
+and to look is work for Asterisk. Who is overheard is asked at every LOOK_S only, since it names all
+channels there are, and remembered in between."""
 AGAIN_S = 1.0
 CONNECTED_S = 60.0
 CHANNEL = "Local/s@overheard"
@@ -57,13 +58,16 @@ async def keep_overhearing(
             try:
                 await ami.wait_connected(CONNECTED_S)
                 looked_at = look_at = loop.time()
+                asked_at, overheard = looked_at - LOOK_S, set[str]()
                 while True:
                     try:
                         async with asyncio.timeout_at(look_at):
                             event = await anext(events)
                     except TimeoutError:
                         looked_at = loop.time()
-                        await _bring_in_line(ami, may)
+                        if looked_at - asked_at >= LOOK_S:
+                            asked_at, overheard = looked_at, await _overheard(ami)
+                        await _bring_in_line(ami, may, overheard)
                         look_at = looked_at + LOOK_S
                         continue
                     if event["Event"] != "UserEvent":
@@ -76,21 +80,28 @@ async def keep_overhearing(
         await asyncio.sleep(AGAIN_S)
 
 
-async def _bring_in_line(ami: Ami, may: Callable[[UUID], Awaitable[bool]]) -> None:
-    """Overhears who waits, and nobody else. Raises AmiError."""
+async def _overheard(ami: Ami) -> set[str]:
+    """Names of all who are. Raises AmiError."""
+    channels = await ami.listed("CoreShowChannels")
+    return {
+        one["Uniqueid"]
+        for one in channels
+        if one["Channel"].startswith(CHANNEL) and one["Channel"].endswith(";1")
+    }
+
+
+async def _bring_in_line(
+    ami: Ami, may: Callable[[UUID], Awaitable[bool]], overheard: set[str]
+) -> None:
+    """Overhears who waits, and nobody else; `overheard` is kept up to date. Raises AmiError."""
     listed = await ami.listed("QueueStatus", Queue=QUEUE)
     waiting = {
         str(name_of(one["Uniqueid"])): (one["Channel"], one["Uniqueid"])
         for one in listed
         if one["Event"] == "QueueEntry"
     }
-    channels = await ami.listed("CoreShowChannels")
-    overheard = {
-        one["Uniqueid"]
-        for one in channels
-        if one["Channel"].startswith(CHANNEL) and one["Channel"].endswith(";1")
-    }
     for name in overheard - waiting.keys():
+        overheard.discard(name)
         with contextlib.suppress(AmiError):  # it is gone already
             await ami.action("Hangup", Channel=name)
     for name, (channel, uniqueid) in waiting.items():
@@ -98,6 +109,7 @@ async def _bring_in_line(ami: Ami, may: Callable[[UUID], Awaitable[bool]]) -> No
             continue
         if not await may(UUID(name)):
             break
+        overheard.add(name)
         await _overhear(ami, name, channel, uniqueid)
 
 

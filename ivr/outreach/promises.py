@@ -6,9 +6,9 @@ Both are kept in the store in the same way, and claimed, dialled and asked after
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
@@ -21,12 +21,21 @@ from ivr.outreach.schedule import retry_at
 from ivr.outreach.sms.wording import rating_request
 from store import callbacks, follow_ups
 from store.database import Store
-from store.follow_ups import Claim, Due, Next
+from store.follow_ups import Claim, Due, InVain, Next
 from store.models import Purpose
 
 FINAL = (Miss.FORBIDDEN,)
 """After these nobody is called back any more."""
 log = structlog.get_logger()
+
+
+class Missed(NamedTuple):
+    """An attempt that came to nothing."""
+
+    attempt: UUID
+    how: Miss
+    why: str
+    """In words that are kept."""
 
 
 class Promises(Protocol):
@@ -49,7 +58,9 @@ class Promises(Protocol):
         """The call has ended; `served`: somebody of us has spoken with them."""
         ...
 
-    def missed(self, attempt: UUID, at: datetime, how: Miss, why: str) -> None: ...
+    def missed(self, missed: Sequence[Missed], at: datetime) -> None:
+        """These came to nothing, and what comes next is decided."""
+        ...
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
         """Nobody's telephone rang: it is tried again after `wait_s`."""
@@ -82,21 +93,23 @@ class OwedCallbacks:
 
     def over(self, attempt: UUID, at: datetime, served: bool) -> None:
         if not served:
-            self.missed(attempt, at, Miss.CUT_OFF, "hung up before anybody spoke with them")
+            why = "hung up before anybody spoke with them"
+            self.missed([Missed(attempt, Miss.CUT_OFF, why)], at)
         elif row := callbacks.done(self._store, attempt, at):
             log.info("called back", id=row.id)
 
-    def missed(self, attempt: UUID, at: datetime, how: Miss, why: str) -> None:
-        row = callbacks.of_attempt(self._store, attempt)
-        if row is None:
-            return
-        again = None
-        if how not in FINAL:
-            own, zone = self._settings.callback, self._settings.zone
-            again = retry_at(row.tries, at, row.asked_at, zone, own)
-        row = callbacks.missed(self._store, attempt, at, why, again)
-        if row is not None:
-            log.info("not reached", id=row.id, why=why, tries=row.tries, again=str(again))
+    def missed(self, missed: Sequence[Missed], at: datetime) -> None:
+        for attempt, how, why in missed:
+            row = callbacks.of_attempt(self._store, attempt)
+            if row is None:
+                continue
+            again = None
+            if how not in FINAL:
+                own, zone = self._settings.callback, self._settings.zone
+                again = retry_at(row.tries, at, row.asked_at, zone, own)
+            row = callbacks.missed(self._store, attempt, at, why, again)
+            if row is not None:
+                log.info("not reached", id=row.id, why=why, tries=row.tries, again=str(again))
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
         callbacks.release(self._store, attempt, at, why, at + timedelta(seconds=wait_s))
@@ -151,19 +164,24 @@ class OwedFollowUps:
     def over(self, attempt: UUID, at: datetime, served: bool) -> None:
         """What they said the agent has written down; where it has not, nothing was settled."""
         if follow_ups.on_the_line(self._store, attempt):
-            self.missed(attempt, at, Miss.CUT_OFF, Miss.CUT_OFF)
+            self.missed([Missed(attempt, Miss.CUT_OFF, Miss.CUT_OFF)], at)
 
-    def missed(self, attempt: UUID, at: datetime, how: Miss, why: str) -> None:
+    def missed(self, missed: Sequence[Missed], at: datetime) -> None:
+        outcomes = []
         with self._store.lean() as connection:
-            due = follow_ups.of_attempt(connection, attempt)
-            if due is None:
-                return
-            next = self._after(connection, how, due, at)
-            id = follow_ups.missed(connection, attempt, at, why, next)
-        if id is not None:
-            log.info(
-                "not reached", follow_up=id, why=why, tries=due.tries, next=type(next).__name__
-            )
+            of = follow_ups.of_attempts(connection, [attempt for attempt, _, _ in missed])
+            for attempt, how, why in missed:
+                if due := of.pop(attempt, None):
+                    next = self._after(connection, how, due, at)
+                    outcomes.append(InVain(attempt, why, next))
+                    log.info(
+                        "not reached",
+                        follow_up=due.id,
+                        why=why,
+                        tries=due.tries,
+                        next=type(next).__name__,
+                    )
+            follow_ups.missed(connection, outcomes, at)
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
         with self._store.lean() as connection:

@@ -83,7 +83,9 @@ class _QueueWatch:
         self._grace = grace
         self._withdrawn = withdrawn
         self._left: dict[str, float] = {}
-        """Channels that have left the queue and were not answered, and when that is looked up."""
+        """Channels that have left the queue, nobody knows why yet, and when that is looked up."""
+        self._abandoned: set[str] = set()
+        """Those who hung up, and whose leaving is still to be told: it comes after the reason."""
 
     async def run(self, events: AmiEvents) -> NoReturn:
         """Raises StoreError, AmiError."""
@@ -96,18 +98,30 @@ class _QueueWatch:
                     event = await anext(events)
             except TimeoutError:
                 self._left.clear()
+                self._abandoned.clear()
                 await self._catch_up()
                 continue
             if event["Event"] == "FullyBooted":  # a new connection
+                self._abandoned.clear()
                 await self._catch_up()
             elif event["Queue"] == QUEUE:
                 if "Uniqueid" not in event:  # the caller's channel went before the event was made
                     await self._catch_up()
-                elif event["Event"] == "QueueCallerLeave":
-                    self._left[event["Uniqueid"]] = loop.time() + SETTLED_S
                 else:
-                    self._left.pop(event["Uniqueid"], None)
-                    await asyncio.to_thread(self._happened, event, datetime.now(UTC))
+                    await self._take(event, loop.time())
+
+    async def _take(self, event: Mapping[str, Any], now_s: float) -> None:
+        uniqueid = event["Uniqueid"]
+        if event["Event"] == "QueueCallerLeave":
+            if uniqueid in self._abandoned:
+                self._abandoned.discard(uniqueid)
+            else:
+                self._left[uniqueid] = now_s + SETTLED_S
+            return
+        left = self._left.pop(uniqueid, None)
+        if event["Event"] == "QueueCallerAbandon" and left is None:
+            self._abandoned.add(uniqueid)
+        await asyncio.to_thread(self._happened, event, datetime.now(UTC))
 
     def _happened(self, event: Mapping[str, Any], at: datetime) -> None:
         store, uniqueid = self._store, event["Uniqueid"]

@@ -72,6 +72,10 @@ class AmiEvents:
             raise AmiError(f"events came faster than they were read: {EVENTS_KEPT} are waiting")
         return await self._queue.get()
 
+    def here(self) -> list[dict[str, Any]]:
+        """Those that have come and were not read yet; does not wait."""
+        return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+
     def close(self) -> None:
         self._forget(self)
 

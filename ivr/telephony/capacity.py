@@ -1,7 +1,8 @@
 """How many calls the agent can serve in time, as measured: an adaptive concurrency limit.
 
 The recogniser is what calls share, so its delay says how it goes: additive increase while it is
-quick, multiplicative decrease as soon as it is slow (AIMD). Between quick and slow nothing changes,
+quick, multiplicative decrease as soon as it is slow (AIMD), the further the slower it is (as the
+gradient algorithm of Netflix's concurrency-limits does). Between quick and slow nothing changes,
 and after a decrease nothing is decreased again until its effect can be seen: as many calls have
 ended, and what was said since is slow too. A limit turns nobody out: it says whom to let in.
 """
@@ -17,9 +18,11 @@ SHARE = 0.8
 """Share of the utterances that have to be in time."""
 FEWEST = 3
 """Fewer utterances than these tell nothing."""
-QUICK = 0.75
+QUICK = 0.6
 """A delay below this part of the slow one is quick."""
-DECREASE = 0.8
+DECREASE, MOST_DECREASE = 0.8, 0.5
+"""What is left of the limit when it is a little too slow, and when it is far too slow: a step takes
+as long to be seen as calls last, so one should do."""
 SETTLE_S = 15.0
 """After a decrease: the calls that are there go on, and it takes until some have ended."""
 STEP_S = 5.0
@@ -67,7 +70,8 @@ class Capacity:
         """How many calls may be there at once; at least one. `present`: that are there now."""
         delay_s, since_s = self.delay_s, self._clock() - self._changed_at
         if delay_s > self._slow_s:
-            fewer = max(1, int(min(self._limit, present) * DECREASE))
+            left = min(DECREASE, max(MOST_DECREASE, self._slow_s / delay_s))
+            fewer = max(1, int(min(self._limit, present) * left))
             if fewer < self._limit and present <= self._limit and since_s >= SETTLE_S:
                 self._change(fewer)
                 self._lowered_at = self._changed_at

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from store import care_alerts, follow_ups, greetings, standing
 from store.database import Store
-from store.follow_ups import GiveUp
+from store.follow_ups import GiveUp, InVain
 from store.models import FollowUpEnd, Purpose
 
 
@@ -25,7 +25,7 @@ def nobody_answers(store: Store, elder_id: int) -> None:
         )  # fmt: skip
         (claimed,) = follow_ups.claim(session, [id], "test", at)
         end = GiveUp(FollowUpEnd.NO_ANSWER)
-        follow_ups.missed(session, claimed.attempt_id, at, "no answer", end)
+        follow_ups.missed(session, [InVain(claimed.attempt_id, "no answer", end)], at)
 
 
 async def test_bath_every_tuesday_is_arranged_and_stopped_with_the_keyboard(

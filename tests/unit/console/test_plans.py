@@ -9,7 +9,7 @@ from visiting import NUMBER, Browser
 
 from store import audit, care_alerts, follow_ups, greetings, orders, standing
 from store.database import Store
-from store.follow_ups import GiveUp
+from store.follow_ups import GiveUp, InVain
 from store.models import FollowUpEnd, OrderStatus, Purpose
 
 
@@ -78,7 +78,7 @@ async def test_who_did_not_answer_is_on_the_board_until_an_operator_has_seen_to_
         )  # fmt: skip
         (claimed,) = follow_ups.claim(session, [id], "test", at)
         end = GiveUp(FollowUpEnd.NO_ANSWER)
-        follow_ups.missed(session, claimed.attempt_id, at, "no answer", end)
+        follow_ups.missed(session, [InVain(claimed.attempt_id, "no answer", end)], at)
     await browser.log_in("operator")
     assert "问候无人接听" in await (await browser.get("/board")).text()
     (worry,) = care_alerts.open_worries(store)

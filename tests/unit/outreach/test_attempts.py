@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from ivr.config import Settings
 from ivr.outreach.attempts import Attempts
-from ivr.outreach.next_step import Miss
+from ivr.outreach.promises import Missed
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
@@ -47,8 +48,8 @@ class Owed:
     def over(self, attempt: UUID, at: datetime, served: bool) -> None:
         self.told.append(attempt)
 
-    def missed(self, attempt: UUID, at: datetime, how: Miss, why: str) -> None:
-        self.told.append(attempt)
+    def missed(self, missed: Sequence[Missed], at: datetime) -> None:
+        self.told += [one.attempt for one in missed]
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
         self.told.append(attempt)

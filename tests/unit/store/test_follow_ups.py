@@ -11,7 +11,7 @@ from sqlmodel import select
 from store import calls, complaints, elders, follow_ups, orders, switches
 from store.database import Store
 from store.elders import Registration
-from store.follow_ups import Again, GiveUp, Message
+from store.follow_ups import Again, GiveUp, InVain, Message
 from store.models import (
     CareAlert,
     Channel,
@@ -72,7 +72,7 @@ def claim(store: Store, minutes: float = 1, by: str = ME) -> UUID:
 
 def miss(store: Store, attempt: UUID, next: follow_ups.Next, minutes: float = 2) -> None:
     with store.write() as session:
-        follow_ups.missed(session, attempt, at(minutes), "no answer", next)
+        follow_ups.missed(session, [InVain(attempt, "no answer", next)], at(minutes))
 
 
 def rate(store: Store, order: WorkOrder, score: int, said: str = "", minutes: float = 3) -> None:
@@ -275,7 +275,6 @@ def test_messages_go_to_a_mobile_of_the_elder_who_wants_them(store: Store) -> No
         )
     attempt = claim(store)
     with store.write() as session:
-        attempted = follow_ups.of_attempt(session, attempt)
-        assert attempted is not None
+        attempted = follow_ups.of_attempts(session, [attempt])[attempt]
         assert list(follow_ups.dialled(session, attempted.id)) == [at(1)]
         assert follow_ups.written(session, attempted.id).phone == PHONE

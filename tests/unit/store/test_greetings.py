@@ -12,7 +12,7 @@ from sqlmodel import select
 from store import care_alerts, elders, follow_ups, greetings, operators
 from store.database import Store
 from store.elders import Registration
-from store.follow_ups import Again, GiveUp
+from store.follow_ups import Again, GiveUp, InVain
 from store.greetings import Window
 from store.models import (
     FollowUp,
@@ -89,11 +89,12 @@ def test_who_did_not_answer_twice_is_looked_after_until_somebody_says_how_they_a
     greetings.plan_day(store, SUNDAY, NOW, lambda one: WINDOW)
     attempt = dial(store)
     with store.write() as session:
-        follow_ups.missed(session, attempt, NOW, "no answer", Again(NOW))
+        follow_ups.missed(session, [InVain(attempt, "no answer", Again(NOW))], NOW)
     assert care_alerts.open_worries(store) == ()
     attempt = dial(store)
     with store.write() as session:
-        follow_ups.missed(session, attempt, NOW, "no answer", GiveUp(FollowUpEnd.NO_ANSWER))
+        end = GiveUp(FollowUpEnd.NO_ANSWER)
+        follow_ups.missed(session, [InVain(attempt, "no answer", end)], NOW)
     assert only(store).state is FollowUpState.GIVEN_UP
     (worry,) = care_alerts.open_worries(store)
     assert (worry.name, worry.address, worry.tries) == ("王秀英", "干将路12号", 2)

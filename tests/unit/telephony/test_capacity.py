@@ -103,7 +103,7 @@ def test_limit_that_was_lowered_is_below_the_calls_that_are_there(agent: Agent) 
     agent.present = 6
     for _ in range(module.FEWEST):
         agent.capacity.heard(3.0)
-    assert agent.limit() == 4
+    assert agent.limit() == 3
 
 
 def test_limit_is_not_lowered_again_while_as_many_calls_are_still_there(agent: Agent) -> None:
@@ -112,14 +112,22 @@ def test_limit_is_not_lowered_again_while_as_many_calls_are_still_there(agent: A
     for _ in range(60):
         agent.now += 1
         agent.capacity.heard(3.0)
-        assert agent.limit() in (MOST, 8)
+        assert agent.limit() in (MOST, 5)
 
 
 def test_what_was_slow_before_fewer_were_let_in_is_forgotten(agent: Agent) -> None:
     agent.present = 10
     for _ in range(module.FEWEST):
         agent.capacity.heard(3.0)
-    assert agent.limit() == 8
-    agent.present = 8
+    assert agent.limit() == 5
+    agent.present = 5
     agent.now += module.SETTLE_S
-    assert agent.limit() >= 8
+    assert agent.limit() >= 5
+
+
+@pytest.mark.parametrize(("delay_s", "left"), [(1.1, 8), (1.6, 6), (9.0, 5)])
+def test_the_slower_it_is_the_fewer_are_let_in(agent: Agent, delay_s: float, left: int) -> None:
+    agent.present = MOST
+    for _ in range(module.FEWEST):
+        agent.capacity.heard(delay_s)
+    assert agent.limit() == left
