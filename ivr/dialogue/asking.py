@@ -43,13 +43,14 @@ def which(state: Conversation, first: str, second: str) -> Step:
     return ask(state, Stage.WHICH, _which(state, first, second))
 
 
-def unclear(state: Conversation, *, silent: bool = False) -> Step:
-    """Asks again, differently; the second time in a row a human takes over."""
+def unclear(state: Conversation, *, silent: bool = False, repeated: bool = False) -> Step:
+    """Asks again, differently; the second time in a row a human takes over. repeated: they have
+    said what was read back to them, and neither yes nor no."""
     state = missed(state)
     if lost(state):
         return to_human(state, "silent" if silent else "unclear", "to_operator_unclear")
     say = state.prompts.say
-    again = say("listening" if silent else "not_heard")
+    again = say("listening" if silent else "yes_needed" if repeated else "not_heard")
     if state.stage is Stage.TIME and state.part_asked:
         step = proceed(state)  # takes the morning, and the read-back tells
         return Step(replace(step.state, failures=state.failures), step.actions)

@@ -44,6 +44,7 @@ def confirm(state: Conversation, meaning: Meaning) -> Step:
             code = choice.code if isinstance(choice, One) else state.code
             if code != state.code or new_time:
                 return _correct(state, meaning, code)
+            return asking.unclear(state, repeated=bool(choice or meaning.when))
     return asking.unclear(state)
 
 

@@ -62,6 +62,7 @@ FIXED = (
     "cancelled",
     "ask_undo",
     "not_heard",
+    "yes_needed",
     "listening",
     "goodbye",
     "goodbye_kept",

@@ -40,6 +40,17 @@ def test_order_in_one_breath():
     ]
 
 
+@pytest.mark.parametrize("again", ["助浴", "明天上午", "助浴，明天上午"])
+def test_who_says_once_more_what_was_read_back_is_told_that_a_yes_is_needed(again: str) -> None:
+    assert conversation("助浴，明天上午", again, "对", "不用了") == [
+        READ_BACK,
+        "对的话，请说对。" + READ_BACK,
+        BOOKED + MORE,
+        "好的，祝您身体健康，再见。<挂断>",
+    ]
+    assert conversation("助浴，明天上午", again, again)[-1].endswith("<人工 unclear>")
+
+
 def test_nothing_is_said_to_be_booked_before_it_is_on_disk():
     call = Call(HOME)
     call.answers = {}
