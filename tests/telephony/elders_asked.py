@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from conftest import Site
 from phone import Phone
 from sqlmodel import select
-from stand_in import CALL_S
+from stand_in import CALL_S, agent
 
+from ivr.catalog import load_catalog, services
 from ivr.telephony.ami import Ami
 from store import calls, follow_ups, order_life, orders
-from store.database import Store
+from store.database import Store, open_store
 from store.models import (
     FollowUp,
     FollowUpEventKind,
@@ -25,6 +27,7 @@ from store.models import (
     WorkOrder,
 )
 from store.order_steps import NOBODY
+from store.services import sync
 
 _numbers = itertools.count(1)
 
@@ -79,3 +82,21 @@ class World:
         """Once the call has come to nothing."""
         await self.until(lambda: FollowUpEventKind.NOT_REACHED in self.kinds(id))
         return self.row(id)
+
+
+@asynccontextmanager
+async def asked_at(site: Site, far_end: int) -> AsyncIterator[World]:
+    """Of a site whose Asterisk runs: with elders' telephones at that port, and an agent that hangs
+    up."""
+    store = open_store(site.settings.database)
+    sync(store, services(load_catalog()))
+    try:
+        async with (
+            site.ami() as ami,
+            Phone(site.settings, "elder", "", port=far_end) as home,
+            agent(site, "agent", "hangup"),
+        ):
+            await ami.wait_connected(CALL_S)
+            yield World(site, store, ami, home)
+    finally:
+        store.close()

@@ -14,14 +14,12 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from conftest import Site, free_ports
-from elders_asked import World
-from phone import Phone, Ring
+from elders_asked import World, asked_at
+from phone import Ring
 from sqlmodel import delete
-from stand_in import CALL_S, agent, dial, event_of, hang_up_all
+from stand_in import CALL_S, dial, event_of, hang_up_all
 
-from ivr.catalog import load_catalog, services
 from store import orders, switches
-from store.database import open_store
 from store.models import (
     FollowUp,
     FollowUpEnd,
@@ -31,7 +29,6 @@ from store.models import (
     OrderStatus,
     SmsOut,
 )
-from store.services import sync
 
 LINES, SPARE = 3, 1
 KILLS = 3
@@ -63,22 +60,13 @@ def own_asterisk(make_site: Callable[..., Site], far_end: int) -> Site:
 
 @pytest_asyncio.fixture
 async def world(own_asterisk: Site, far_end: int) -> AsyncIterator[World]:
-    site = own_asterisk
-    store = open_store(site.settings.database)
-    sync(store, services(load_catalog()))
-    async with (
-        site.ami() as ami,
-        Phone(site.settings, "elder", "", port=far_end) as home,
-        agent(site, "agent", "hangup"),
-    ):
-        await ami.wait_connected(CALL_S)
-        yield World(site, store, ami, home)
-        await hang_up_all(ami)
-    with store.write() as session:  # what a test leaves open is nobody else's business
-        session.exec(delete(SmsOut))
-        session.exec(delete(FollowUpEvent))
-        session.exec(delete(FollowUp))
-    store.close()
+    async with asked_at(own_asterisk, far_end) as world:
+        yield world
+        await hang_up_all(world.ami)
+        with world.store.write() as session:  # what a test leaves open is nobody else's business
+            session.exec(delete(SmsOut))
+            session.exec(delete(FollowUpEvent))
+            session.exec(delete(FollowUp))
 
 
 def hours_until(row: FollowUp) -> float:

@@ -15,15 +15,12 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from conftest import Site, free_ports
-from elders_asked import World
-from phone import Phone
-from stand_in import CALL_S, agent
+from elders_asked import World, asked_at
+from stand_in import CALL_S
 
-from ivr.catalog import load_catalog, services
 from ivr.outreach.sms.http_gateway import PATH
 from ivr.outreach.sms.signing import check, signed
 from store import follow_ups, orders
-from store.database import open_store
 from store.models import (
     FollowUp,
     FollowUpEnd,
@@ -32,7 +29,6 @@ from store.models import (
     OrderStatus,
     SmsState,
 )
-from store.services import sync
 
 SECRET = "of both"
 
@@ -94,19 +90,11 @@ async def world(
         YIHU_SMS__LISTEN_PORT=str(free_ports(socket.SOCK_STREAM, 1, 19000, 20000)),
     )
     await asyncio.to_thread(site.start_asterisk)
-    store = open_store(site.settings.database)
-    sync(store, services(load_catalog()))
-    async with (
-        site.ami() as ami,
-        Phone(site.settings, "elder", "", port=far_end) as home,
-        agent(site, "agent", "hangup"),
-    ):
-        await ami.wait_connected(CALL_S)
+    async with asked_at(site, far_end) as world:
         process = site.start_outreach()
-        yield World(site, store, ami, home)
+        yield world
         process.terminate()
         await asyncio.to_thread(process.wait, 30)
-    store.close()
 
 
 def hours_pass(world: World, id: int) -> None:
