@@ -122,6 +122,8 @@ OUTDONE = 1.0
 """The same in deviations by which an answer stands out, ..."""
 CONSENT_OUTDONE, CONSENT_OUTDONE_BY_EAR = 0.5, 0.0
 """... for consent that was written, and for consent that is told by the sounds alone."""
+SHORT = 2
+"""Syllables of a yes whose sounds tell little."""
 DENIED, DENIED_BY_EAR = 0.7, 0.4
 """Likeness of a syllable before others to 不 or 勿 from which nobody consented, unless by 没问题:
 to what was written, and by the sounds alone."""
@@ -719,10 +721,15 @@ class Matcher:
     ) -> Candidate:
         """The act or rating in the words, if the sounds do not contradict; else that in the sounds.
 
+        A short yes written word for word, of about as many syllables as were heard, is one whatever
+        they sound like: the 对 of many voices does like a 不, and hardly any no is written as 对.
         For answers to a question that asks for them; see `wish` for others.
         """
         told = self.answer(heard, topic, strict, timed)
         if sounding is None:
+            return told
+        short = len(told.phrase) <= SHORT and len(sounding.syllables) <= len(told.phrase) + 1
+        if short and told.code == "yes" and told.phrase == heard[0].text:
             return told
         spotter = self._answers(topic)
         shares, standing_out = spotter.shares_and_beyond_chance(sounding.alike)

@@ -86,6 +86,13 @@ def test_no_in_the_sounds_keeps_a_misheard_yes_from_booking(says: Callable[..., 
     assert (meaning.kind, meaning.code) != (Kind.ACT, "yes")
 
 
+def test_yes_written_word_for_word_counts_though_it_sounds_like_a_no(
+    sounds_like: Callable[..., Meaning],
+) -> None:
+    for written, heard in (("对", "p u,e i"), ("对的", "p u,t ɤ"), ("可以", "k ɤ,p u,i")):
+        assert sounds_like(written, heard, State.CONFIRM).code == "yes", written
+
+
 def test_short_answer_counts_though_nothing_could_be_written(says: Callable[..., Meaning]) -> None:
     meaning = says("", "勿要", "suzhou", State.CONFIRM)
     assert (meaning.kind, meaning.code) == (Kind.ACT, "no")
