@@ -33,9 +33,6 @@ STARTED_S = 10.0
 """An attempt of which there is no trace after this time was never begun."""
 NO_LINE_S = 15.0
 """When there was no line free, it is tried again after this."""
-TOGETHER_S = 1.0
-"""What is said of attempts in this time is entered at once: those begun at the same moment often
-end at the same moment, and each transaction of its own costs as much as what is written in it."""
 GATEWAY_S = 60.0
 """The same when the gateway did not do it."""
 
@@ -93,13 +90,13 @@ class Attempts:
         return bool(self._whose)
 
     async def listen(self) -> NoReturn:
-        """What the dialplan says of attempts is entered soon."""
+        """What the dialplan says of attempts is entered at once, and of several together if it says
+        so at the same moment: who were called together often end together."""
         while True:
             try:
                 with self._ami.events("UserEvent") as events:
                     async for event in events:
                         if event["UserEvent"] == "YihuOutbound":
-                            await asyncio.sleep(TOGETHER_S)
                             said = [event, *events.here()]
                             await self._enter(
                                 (UUID(one["Call"]), one["Value"])

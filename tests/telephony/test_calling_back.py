@@ -500,7 +500,10 @@ async def test_no_more_are_called_at_once_than_the_settings_say(
         ]
         rings[0].reject()
         third = await world.elder.rings(CALL_S)
-        assert third.called == PREFIX + elders[2]
+        while third.called != PREFIX + elders[2]:  # the first is tried again, and soon no more
+            assert third.called == PREFIX + elders[0]
+            third.reject()
+            third = await world.elder.rings(CALL_S)
         for ring in (rings[1], third):
             ring.reject()
 
