@@ -680,7 +680,7 @@ async def test_caller_for_whom_there_was_no_line_is_called_back_by_the_agent(
     ):
         first, second = caller.new_number(), caller.new_number()
         leave = asyncio.Event()
-        talking = asyncio.create_task(caller.calls(number=first, leave=leave))
+        talking = asyncio.create_task(caller.calls(number=first, leave=leave, farewell_s=CALL_S))
         async with asyncio.timeout(CALL_S):
             while not caller.calls_from(first):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
