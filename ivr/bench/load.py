@@ -25,11 +25,11 @@ from store.database import Store
 
 ANSWER_S = 20.0
 """How long a caller waits to be told something before they speak all the same."""
+QUEUE_S = 60.0
+"""The same for somebody who has been told to wait for an operator: they hold on for a while."""
 SAMPLE_S = 1.0
 APART_S = 0.5
 """Between two calls of the same line."""
-QUEUE_S = 60.0
-"""The same for somebody who has been told to wait for an operator: they hold on for a while."""
 PATIENCE_S = 40.0
 FAREWELL_S = 4.0
 
