@@ -167,21 +167,17 @@ class OwedFollowUps:
             self.missed([Missed(attempt, Miss.CUT_OFF, Miss.CUT_OFF)], at)
 
     def missed(self, missed: Sequence[Missed], at: datetime) -> None:
-        outcomes = []
+        outcomes, told = [], []
         with self._store.lean() as connection:
             of = follow_ups.of_attempts(connection, [attempt for attempt, _, _ in missed])
             for attempt, how, why in missed:
                 if due := of.pop(attempt, None):
                     next = self._after(connection, how, due, at)
                     outcomes.append(InVain(attempt, why, next))
-                    log.info(
-                        "not reached",
-                        follow_up=due.id,
-                        why=why,
-                        tries=due.tries,
-                        next=type(next).__name__,
-                    )
+                    told.append((due, why, type(next).__name__))
             follow_ups.missed(connection, outcomes, at)
+        for due, why, after in told:
+            log.info("not reached", follow_up=due.id, why=why, tries=due.tries, next=after)
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
         with self._store.lean() as connection:
