@@ -98,14 +98,6 @@ Next = Again | Message | GiveUp
 """What is done after an attempt that came to nothing."""
 
 
-class InVain(NamedTuple):
-    """An attempt that came to nothing."""
-
-    attempt: UUID
-    why: str
-    next: Next
-
-
 class Due(NamedTuple):
     """What a dialler must know of a follow-up to decide, and when its elder may be called."""
 
@@ -132,6 +124,22 @@ class Open(NamedTuple):
     elder_id: int | None
     order_id: int | None
     state: FollowUpState
+
+
+class Attempted(NamedTuple):
+    """What an attempt that is on the line is made for."""
+
+    due: Due
+    open: Open
+
+
+class InVain(NamedTuple):
+    """An attempt that came to nothing."""
+
+    open: Open
+    at: datetime
+    why: str
+    next: Next
 
 
 class Written(NamedTuple):
@@ -373,15 +381,11 @@ def _reached() -> ReturningUpdate[int | None]:
     )
 
 
-def missed(where: Session | Connection, outcomes: Iterable[InVain], at: datetime) -> None:
-    """These attempts came to nothing; what is not on the line (any more) is passed over."""
+def missed(where: Session | Connection, outcomes: Iterable[InVain]) -> None:
+    """These attempts, on the line in this transaction (`of_attempts`), came to nothing."""
     connection = connection_of(where)
-    by_attempt = {one.attempt: one for one in outcomes}
-    asked = {"attempts": list(by_attempt)}
-    rows = connection.execute(_missed(), asked).all()
     again, entries = [], []
-    for attempt, *row in rows:
-        one, (_, why, next) = Open._make(row), by_attempt[attempt]
+    for one, at, why, next in outcomes:
         if isinstance(next, Again):  # by far the most
             again.append(_back_to(one, FollowUpState.WAITING, next.at, why))
             entries.append(_entry(one.id, FollowUpEventKind.NOT_REACHED, at, why))
@@ -390,18 +394,6 @@ def missed(where: Session | Connection, outcomes: Iterable[InVain], at: datetime
     if again:
         connection.execute(_back(), again)
         connection.execute(_EVENT, entries)
-
-
-@cache
-def _missed() -> Columns[*tuple[Any, ...]]:
-    return (
-        _ALL.with_only_columns(col(FollowUp.attempt_id), *_ALL.selected_columns)
-        .where(
-            col(FollowUp.attempt_id).in_(bindparam("attempts", expanding=True)),
-            one_of(col(FollowUp.state), ON_THE_LINE),
-        )
-        .with_for_update()
-    )
 
 
 def passed_over(where: Session | Connection, id: int, at: datetime, why: str, next: Next) -> bool:
@@ -637,10 +629,15 @@ def _state() -> Columns[*tuple[Any, ...]]:
     return columns(col(FollowUp.state)).where(col(FollowUp.attempt_id) == bindparam("attempt"))
 
 
-def of_attempts(where: Session | Connection, attempts: Iterable[UUID]) -> dict[UUID, Due]:
-    """What each attempt that is on the line is made for."""
+def of_attempts(where: Session | Connection, attempts: Iterable[UUID]) -> dict[UUID, Attempted]:
+    """Of these, the ones that are on the line."""
     rows = connection_of(where).execute(_tried(), {"attempts": list(attempts)})
-    return {attempt: Due._make(row) for attempt, *row in rows}
+    return {
+        attempt: Attempted(
+            Due(id, purpose, phone, *due), Open(id, key, purpose, phone, elder, order, state)
+        )
+        for attempt, key, elder, order, state, id, purpose, phone, *due in rows
+    }
 
 
 def of_id(where: Session | Connection, id: int) -> Due | None:
@@ -660,8 +657,9 @@ def _tried() -> Columns[*tuple[Any, ...]]:
         col(FollowUp.attempt_id).in_(bindparam("attempts", expanding=True)),
         one_of(col(FollowUp.state), ON_THE_LINE),
     )
-    named = rows.with_only_columns(col(FollowUp.attempt_id), *rows.selected_columns)
-    return named.with_for_update(of=FollowUp)
+    too = (FollowUp.attempt_id, FollowUp.key, FollowUp.elder_id, FollowUp.order_id, FollowUp.state)
+    all = rows.with_only_columns(*(col(one) for one in too), *rows.selected_columns)
+    return all.with_for_update(of=FollowUp)
 
 
 @cache

@@ -21,7 +21,7 @@ import structlog
 
 from ivr.config import Settings
 from ivr.outreach.next_step import Miss
-from ivr.outreach.promises import Missed, Promises
+from ivr.outreach.promises import Ended, Promises
 from ivr.telephony import astdb
 from ivr.telephony.ami import Ami, AmiError
 from ivr.telephony.probe import answers
@@ -77,6 +77,7 @@ class Attempts:
         """What an attempt of ours is made for."""
         self._gone: set[UUID] = set()
         """Attempts whose channel was gone when it was last looked for."""
+        self._ended: dict[UUID, Ended] = {}
         self._tidied = False
 
     def begun(self, attempt: UUID, promises: Promises) -> None:
@@ -87,11 +88,23 @@ class Attempts:
     @property
     def under_way(self) -> bool:
         """Whether any attempt of ours is, as far as is known."""
-        return bool(self._whose)
+        return not self._whose.keys() <= self._ended.keys()
+
+    @property
+    def ended(self) -> dict[UUID, Ended]:
+        """Attempts that are over, which the store does not know yet: whoever decides on the next
+        calls writes it down, and then says so (`entered`). Until then Asterisk remembers them."""
+        return dict(self._ended)
+
+    async def entered(self, ended: Iterable[UUID]) -> None:
+        """The store knows what came of these."""
+        for attempt in ended:
+            self._ended.pop(attempt, None)
+            await self._forget(attempt)
 
     async def listen(self) -> NoReturn:
-        """What the dialplan says of attempts is entered at once, and of several together if it says
-        so at the same moment: who were called together often end together."""
+        """What the dialplan says of attempts is taken up at once, and of several together if it
+        says so at the same moment: who were called together often end together."""
         while True:
             try:
                 with self._ami.events("UserEvent") as events:
@@ -121,7 +134,7 @@ class Attempts:
             self._tidied = True
         self._seen = {one: at for one, at in self._seen.items() if one in mine}
         self._gone &= mine.keys()
-        for attempt in mine:
+        for attempt in mine.keys() - self._ended.keys():
             await self._find_out(attempt)
 
     async def _find_out(self, attempt: UUID) -> None:
@@ -139,8 +152,7 @@ class Attempts:
         elif attempt not in self._gone:
             self._gone.add(attempt)  # its last word may be on its way
         elif said:
-            await self._miss([Missed(attempt, Miss.CUT_OFF, Miss.CUT_OFF)])
-            await self._forget(attempt)
+            await self._end([Ended(attempt, self._now(), Miss.CUT_OFF, Miss.CUT_OFF)])
         elif loop.time() - began > STARTED_S:
             await self._release(attempt, "was not dialled", NO_LINE_S)
 
@@ -154,44 +166,41 @@ class Attempts:
         return True
 
     async def _enter(self, said: Iterable[tuple[UUID, str]]) -> None:
-        """Keeps what the dialplan says of attempts, in the order of its words; saying it twice
+        """Takes up what the dialplan says of attempts, in the order of its words; saying it twice
         changes nothing."""
-        now, over = self._now(), []
-        missed: list[Missed] = []
+        now = self._now()
+        ended: list[Ended] = []
         for attempt, words in said:
             status, cause, sip, *_ = [*words.split("/"), "", ""]
             match status:
                 case "dialling":
-                    continue
+                    pass
                 case "answered":
                     for one in self._owners(attempt):
                         await asyncio.to_thread(one.reached, attempt, now)
-                    continue
-                case "served" | "left":
-                    for one in self._owners(attempt):
-                        await asyncio.to_thread(one.over, attempt, now, status == "served")
+                case "served":
+                    ended.append(Ended(attempt, now, None))
+                case "left":
+                    ended.append(Ended(attempt, now, Miss.CUT_OFF))
                 case "machine":
-                    missed.append(Missed(attempt, Miss.MACHINE, Miss.MACHINE))
+                    ended.append(Ended(attempt, now, Miss.MACHINE, Miss.MACHINE))
                 case "refused":
-                    missed.append(Missed(attempt, Miss.FORBIDDEN, Miss.FORBIDDEN))
+                    ended.append(Ended(attempt, now, Miss.FORBIDDEN, Miss.FORBIDDEN))
                 case "full":
                     await self._release(attempt, "no line free", NO_LINE_S)
                 case "later":
                     why = "the agent was gone when they answered"
-                    missed.append(Missed(attempt, Miss.CUT_OFF, why))
+                    ended.append(Ended(attempt, now, Miss.CUT_OFF, why))
                 case _:
-                    if miss := await self._unanswered(attempt, status, cause, sip):
-                        missed.append(miss)
+                    if told := await self._unanswered(status, cause, sip):
+                        ended.append(Ended(attempt, now, *told))
                     else:
                         why = f"the gateway did not do it: {status.lower()} {cause}".strip()
                         await self._release(attempt, why, GATEWAY_S)
-            over.append(attempt)
-        await self._miss(missed)
-        for attempt in over:
-            await self._forget(attempt)
+        await self._end(ended)
 
-    async def _unanswered(self, attempt: UUID, status: str, cause: str, sip: str) -> Missed | None:
-        """None: their telephone never rang."""
+    async def _unanswered(self, status: str, cause: str, sip: str) -> tuple[Miss, str] | None:
+        """How an attempt ended, and why in words; None: their telephone never rang."""
         number = int(cause) if cause.isdigit() else 0
         how = MISSES.get(status)
         if how is None and number == UNALLOCATED:
@@ -199,9 +208,9 @@ class Attempts:
         if how is None and sip == DECLINED:
             how = Miss.REFUSED
         if how is not None:
-            return Missed(attempt, how, how)
+            return how, how
         if number in RANG and sip not in FORBIDDEN and await self._gateway_answers():
-            return Missed(attempt, Miss.NO_ANSWER, f"{status.lower()} {cause}".strip())
+            return Miss.NO_ANSWER, f"{status.lower()} {cause}".strip()
         return None
 
     async def _gateway_answers(self) -> bool:
@@ -214,15 +223,20 @@ class Attempts:
         one = self._whose.get(attempt)
         return (one,) if one else self._promises
 
-    async def _miss(self, missed: Sequence[Missed]) -> None:
+    async def _end(self, ended: Sequence[Ended]) -> None:
         for one in self._promises:
-            if theirs := [miss for miss in missed if one in self._owners(miss.attempt)]:
-                await asyncio.to_thread(one.missed, theirs, self._now())
+            theirs = [end for end in ended if one in self._owners(end.attempt)]
+            if theirs and not await asyncio.to_thread(one.ended, theirs):
+                self._ended.update((end.attempt, end) for end in theirs)
+        for end in ended:
+            if end.attempt not in self._ended:
+                await self._forget(end.attempt)
 
     async def _release(self, attempt: UUID, why: str, wait_s: float) -> None:
         for one in self._owners(attempt):
             await asyncio.to_thread(one.release, attempt, self._now(), why, wait_s)
         log.info("not dialled", attempt=str(attempt), why=why)
+        await self._forget(attempt)
 
     async def _tidy(self) -> None:
         """Removes what a process that died had taken into the store already."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -21,8 +21,8 @@ from ivr.catalog import Item
 from ivr.config import Settings
 from ivr.outreach.attempts import Attempts
 from ivr.outreach.line import Room, for_follow_ups, free_calls, to_dial
-from ivr.outreach.next_step import decide
-from ivr.outreach.promises import OwedCallbacks, OwedFollowUps
+from ivr.outreach.next_step import Tick, decide
+from ivr.outreach.promises import Ended, OwedCallbacks, OwedFollowUps
 from ivr.outreach.schedule import next_time
 from ivr.telephony.ami import Ami, AmiError
 from ivr.telephony.members import QUEUE
@@ -108,39 +108,45 @@ class Dialler:
         if loop.time() - self._looked_at >= LOOK_S:
             self._looked_at = loop.time()
             await self._attempts.look()
-        if self._ami.connected and self._settings.outbound.gateway:
+        if self._ami.connected:
             await self._dial()
 
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()
         pause_s = FOLLOW_UP_S if self._attempts.under_way else 0.0
         too = loop.time() - self._followed_up_at >= pause_s
-        seen = await asyncio.to_thread(self._see, self._now(), too)
+        ended = self._attempts.ended if too else {}
+        seen = None
+        if self._settings.outbound.gateway:
+            seen = await asyncio.to_thread(self._see, self._now(), too, ended)
         if too:
             self._followed_up_at = loop.time()
-        if seen is None:
-            return
+        await self._follow_up(await self._decide(seen) if seen else Tick(), ended)
+
+    async def _decide(self, seen: Seen) -> Tick:
+        """What to do about follow-ups, once who asked for it is called back."""
         asked = await self._in_hours(seen.asked)
         if not asked and not seen.owed:
-            return
+            return Tick()
         room = await self._room(asked, seen)
         chosen = await self._call_back(asked, seen.out, room)
-        calls = room.calls - len(chosen)
-        agent = room.agent
+        own, calls, agent = self._settings.follow_up, room.calls - len(chosen), room.agent
         if agent is not None:
             agent -= sum(row.wants is Wants.AGENT for row in chosen)
-        places = for_follow_ups(self._settings.follow_up, len(seen.out_too), calls, agent)
+        places = for_follow_ups(own, len(seen.out_too), calls, agent)
         engaged = {row.phone for row in seen.out_too}
         engaged.update(row.phone for row in (*seen.out, *chosen))
-        await self._follow_up(seen.owed, places, engaged)
+        return decide(seen.owed, self._now(), places, engaged, own, self._settings.zone)
 
-    def _see(self, now: datetime, too: bool) -> Seen | None:
-        """What is to be decided on, follow-ups `too`; None if nothing is. Blocks."""
+    def _see(self, now: datetime, too: bool, ended: Collection[UUID]) -> Seen | None:
+        """What is to be decided on, follow-ups `too`; None if nothing is. Attempts that have
+        `ended` take no line any more. Blocks."""
         with looking(self._store) as connection:
             if switches.paused(connection):
                 return None
             asked = callbacks.due(connection, now)
-            out_too = follow_ups.claimed(connection) if asked or too else []
+            claimed = follow_ups.claimed(connection) if asked or too else []
+            out_too = [row for row in claimed if row.attempt_id not in ended]
             places = self._settings.follow_up.max_calls - len(out_too)
             owed = []
             if too and places > 0:
@@ -214,10 +220,15 @@ class Dialler:
                 )
         return chosen
 
-    async def _follow_up(self, due: list[Due], places: int, engaged: set[str]) -> None:
-        own, now = self._settings.follow_up, self._now()
-        tick = decide(due, now, places, engaged, own, self._settings.zone)
-        for row in await asyncio.to_thread(self._follow_ups.keep, tick, self._attempts.me, now):
+    async def _follow_up(self, tick: Tick, ended: Mapping[UUID, Ended]) -> None:
+        """Writes down what was decided and what came of earlier calls, and dials."""
+        if not ended and tick == Tick():
+            return
+        own, me, now = self._settings.follow_up, self._attempts.me, self._now()
+        over = list(ended.values())
+        claims = await asyncio.to_thread(self._follow_ups.keep, tick, over, me, now)
+        await self._attempts.entered(ended)
+        for row in claims:
             self._attempts.begun(row.attempt_id, self._follow_ups)
             phone = mask_phone(row.phone)
             log.info("dialling", follow_up=row.id, phone=phone, tries=row.tries)

@@ -6,7 +6,7 @@ Both are kept in the store in the same way, and claimed, dialled and asked after
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -29,13 +29,15 @@ FINAL = (Miss.FORBIDDEN,)
 log = structlog.get_logger()
 
 
-class Missed(NamedTuple):
-    """An attempt that came to nothing."""
+class Ended(NamedTuple):
+    """An attempt that is over."""
 
     attempt: UUID
-    how: Miss
-    why: str
-    """In words that are kept."""
+    at: datetime
+    miss: Miss | None
+    """None: somebody of us has spoken with them."""
+    why: str = ""
+    """In words that are kept; empty: they were there, and hung up."""
 
 
 class Promises(Protocol):
@@ -54,12 +56,9 @@ class Promises(Protocol):
         """They have answered."""
         ...
 
-    def over(self, attempt: UUID, at: datetime, served: bool) -> None:
-        """The call has ended; `served`: somebody of us has spoken with them."""
-        ...
-
-    def missed(self, missed: Sequence[Missed], at: datetime) -> None:
-        """These came to nothing, and what comes next is decided."""
+    def ended(self, ended: Iterable[Ended]) -> bool:
+        """These are over, and what comes next is decided. False: nothing is written down yet;
+        whoever decides on the next calls takes it along."""
         ...
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
@@ -91,25 +90,26 @@ class OwedCallbacks:
         if row := callbacks.reached(self._store, attempt, at):
             log.info("reached", id=row.id)
 
-    def over(self, attempt: UUID, at: datetime, served: bool) -> None:
-        if not served:
-            why = "hung up before anybody spoke with them"
-            self.missed([Missed(attempt, Miss.CUT_OFF, why)], at)
-        elif row := callbacks.done(self._store, attempt, at):
-            log.info("called back", id=row.id)
+    def ended(self, ended: Iterable[Ended]) -> bool:
+        for one in ended:
+            if one.miss is not None:
+                self._missed(one.attempt, one.miss, one.why, one.at)
+            elif row := callbacks.done(self._store, one.attempt, one.at):
+                log.info("called back", id=row.id)
+        return True
 
-    def missed(self, missed: Sequence[Missed], at: datetime) -> None:
-        for attempt, how, why in missed:
-            row = callbacks.of_attempt(self._store, attempt)
-            if row is None:
-                continue
-            again = None
-            if how not in FINAL:
-                own, zone = self._settings.callback, self._settings.zone
-                again = retry_at(row.tries, at, row.asked_at, zone, own)
-            row = callbacks.missed(self._store, attempt, at, why, again)
-            if row is not None:
-                log.info("not reached", id=row.id, why=why, tries=row.tries, again=str(again))
+    def _missed(self, attempt: UUID, miss: Miss, why: str, at: datetime) -> None:
+        row = callbacks.of_attempt(self._store, attempt)
+        if row is None:
+            return
+        why = why or "hung up before anybody spoke with them"
+        again = None
+        if miss not in FINAL:
+            own, zone = self._settings.callback, self._settings.zone
+            again = retry_at(row.tries, at, row.asked_at, zone, own)
+        row = callbacks.missed(self._store, attempt, at, why, again)
+        if row is not None:
+            log.info("not reached", id=row.id, why=why, tries=row.tries, again=str(again))
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
         callbacks.release(self._store, attempt, at, why, at + timedelta(seconds=wait_s))
@@ -121,18 +121,37 @@ class OwedFollowUps:
         self._settings = settings
         self._catalog = catalog
 
-    def keep(self, tick: Tick, by: str, at: datetime) -> list[Claim]:
-        """Writes down what was decided, all of it or nothing, and gives those to dial now."""
-        if tick == Tick():
-            return []
+    def keep(self, tick: Tick, ended: Collection[Ended], by: str, at: datetime) -> list[Claim]:
+        """Writes down what came of calls and what was decided, all of it or nothing, and gives
+        those to dial now."""
         with self._store.lean() as connection:
+            missed = self._missed(connection, ended)
             follow_ups.put_off(connection, [(due.id, later) for due, later in tick.put_off])
             for due, end in tick.give_up:
                 follow_ups.settle(connection, due.id, end, at)
             for due in tick.write:
                 next = self._in_writing(connection, Miss.REFUSED, due, at)
                 follow_ups.passed_over(connection, due.id, at, "wants no calls", next)
-            return follow_ups.claim(connection, [due.id for due in tick.dial], by, at)
+            claims = follow_ups.claim(connection, [due.id for due in tick.dial], by, at)
+        for one, _, why, next in missed:
+            log.info("not reached", follow_up=one.id, why=why, next=type(next).__name__)
+        return claims
+
+    def ended(self, ended: Iterable[Ended]) -> bool:
+        """Left to `keep`: there are thousands a day, and nobody waits for it."""
+        return False
+
+    def _missed(self, connection: Connection, ended: Collection[Ended]) -> list[InVain]:
+        """What they said the agent has written down; where it has not, nothing was settled."""
+        on_the_line = follow_ups.of_attempts(connection, [one.attempt for one in ended])
+        missed = []
+        for attempt, at, how, why in ended:
+            if one := on_the_line.pop(attempt, None):
+                miss = how or Miss.CUT_OFF
+                next = self._after(connection, miss, one.due, at)
+                missed.append(InVain(one.open, at, why or miss, next))
+        follow_ups.missed(connection, missed)
+        return missed
 
     def pass_over(self, id: int, at: datetime, how: Miss, said: str) -> None:
         """Nothing was asked, for a reason that they have told."""
@@ -160,24 +179,6 @@ class OwedFollowUps:
             id = follow_ups.reached(connection, attempt, at)
         if id is not None:
             log.info("reached", follow_up=id)
-
-    def over(self, attempt: UUID, at: datetime, served: bool) -> None:
-        """What they said the agent has written down; where it has not, nothing was settled."""
-        if follow_ups.on_the_line(self._store, attempt):
-            self.missed([Missed(attempt, Miss.CUT_OFF, Miss.CUT_OFF)], at)
-
-    def missed(self, missed: Sequence[Missed], at: datetime) -> None:
-        outcomes, told = [], []
-        with self._store.lean() as connection:
-            of = follow_ups.of_attempts(connection, [attempt for attempt, _, _ in missed])
-            for attempt, how, why in missed:
-                if due := of.pop(attempt, None):
-                    next = self._after(connection, how, due, at)
-                    outcomes.append(InVain(attempt, why, next))
-                    told.append((due, why, type(next).__name__))
-            follow_ups.missed(connection, outcomes, at)
-        for due, why, after in told:
-            log.info("not reached", follow_up=due.id, why=why, tries=due.tries, next=after)
 
     def release(self, attempt: UUID, at: datetime, why: str, wait_s: float) -> None:
         with self._store.lean() as connection:

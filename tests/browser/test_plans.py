@@ -24,8 +24,9 @@ def nobody_answers(store: Store, elder_id: int) -> None:
             at=at, due_at=at, elder_id=elder_id,
         )  # fmt: skip
         (claimed,) = follow_ups.claim(session, [id], "test", at)
+        (_, open) = follow_ups.of_attempts(session, [claimed.attempt_id])[claimed.attempt_id]
         end = GiveUp(FollowUpEnd.NO_ANSWER)
-        follow_ups.missed(session, [InVain(claimed.attempt_id, "no answer", end)], at)
+        follow_ups.missed(session, [InVain(open, at, "no answer", end)])
 
 
 async def test_bath_every_tuesday_is_arranged_and_stopped_with_the_keyboard(

@@ -254,8 +254,7 @@ async def live(folder: Path, scale: Scale) -> dict[str, Any]:
     spent.watch(timetable, "run_due", "planning_s")
     spent.watch(dialling.follow_ups, "due", "deciding_s")
     spent.watch(dialling, "decide", "deciding_s")
-    spent.watch(dialler._follow_ups, "keep", "claiming_s")
-    spent.watch(dialler._follow_ups, "missed", "missed_s")
+    spent.watch(dialler._follow_ups, "keep", "keeping_s")
     watched = (
         asyncio.create_task(dialler._attempts.listen(), name="listens"),
         asyncio.create_task(timetable.run(), name="timetable"),

@@ -77,8 +77,9 @@ async def test_who_did_not_answer_is_on_the_board_until_an_operator_has_seen_to_
             elder_id=elder_id,
         )  # fmt: skip
         (claimed,) = follow_ups.claim(session, [id], "test", at)
+        (_, open) = follow_ups.of_attempts(session, [claimed.attempt_id])[claimed.attempt_id]
         end = GiveUp(FollowUpEnd.NO_ANSWER)
-        follow_ups.missed(session, [InVain(claimed.attempt_id, "no answer", end)], at)
+        follow_ups.missed(session, [InVain(open, at, "no answer", end)])
     await browser.log_in("operator")
     assert "问候无人接听" in await (await browser.get("/board")).text()
     (worry,) = care_alerts.open_worries(store)

@@ -72,7 +72,8 @@ def claim(store: Store, minutes: float = 1, by: str = ME) -> UUID:
 
 def miss(store: Store, attempt: UUID, next: follow_ups.Next, minutes: float = 2) -> None:
     with store.write() as session:
-        follow_ups.missed(session, [InVain(attempt, "no answer", next)], at(minutes))
+        for one in follow_ups.of_attempts(session, [attempt]).values():
+            follow_ups.missed(session, [InVain(one.open, at(minutes), "no answer", next)])
 
 
 def rate(store: Store, order: WorkOrder, score: int, said: str = "", minutes: float = 3) -> None:
@@ -275,6 +276,6 @@ def test_messages_go_to_a_mobile_of_the_elder_who_wants_them(store: Store) -> No
         )
     attempt = claim(store)
     with store.write() as session:
-        attempted = follow_ups.of_attempts(session, [attempt])[attempt]
+        attempted = follow_ups.of_attempts(session, [attempt])[attempt].due
         assert list(follow_ups.dialled(session, attempted.id)) == [at(1)]
         assert follow_ups.written(session, attempted.id).phone == PHONE

@@ -89,12 +89,14 @@ def test_who_did_not_answer_twice_is_looked_after_until_somebody_says_how_they_a
     greetings.plan_day(store, SUNDAY, NOW, lambda one: WINDOW)
     attempt = dial(store)
     with store.write() as session:
-        follow_ups.missed(session, [InVain(attempt, "no answer", Again(NOW))], NOW)
+        (_, open) = follow_ups.of_attempts(session, [attempt])[attempt]
+        follow_ups.missed(session, [InVain(open, NOW, "no answer", Again(NOW))])
     assert care_alerts.open_worries(store) == ()
     attempt = dial(store)
     with store.write() as session:
         end = GiveUp(FollowUpEnd.NO_ANSWER)
-        follow_ups.missed(session, [InVain(attempt, "no answer", end)], NOW)
+        (_, open) = follow_ups.of_attempts(session, [attempt])[attempt]
+        follow_ups.missed(session, [InVain(open, NOW, "no answer", end)])
     assert only(store).state is FollowUpState.GIVEN_UP
     (worry,) = care_alerts.open_worries(store)
     assert (worry.name, worry.address, worry.tries) == ("王秀英", "干将路12号", 2)
