@@ -69,7 +69,7 @@ class AgentSettings(BaseModel):
     http_port: int = 8088
     max_calls: int = 30
     """Calls the agent never takes more of at once; further ones are admitted to the queue."""
-    slow_ms: int = Field(default=1200, ge=100)
+    slow_ms: int = Field(default=900, ge=100)
     """How long an utterance may take in the recogniser, waiting included: where it takes longer,
     fewer calls are admitted."""
     drain_s: int = Field(default=180, ge=0)

@@ -14,17 +14,18 @@ from collections.abc import Callable
 
 WINDOW_S = 20.0
 """Delays older than this say nothing of now."""
-SHARE = 0.8
-"""Share of the utterances that have to be in time."""
-FEWEST = 3
+SHARE = 0.9
+"""Share of the utterances that have to be in time. Measured at the caller: docs/measurements.md."""
+FEWEST = 5
 """Fewer utterances than these tell nothing."""
-QUICK = 0.6
+QUICK = 0.5
 """A delay below this part of the slow one is quick."""
 DECREASE, MOST_DECREASE = 0.8, 0.5
 """What is left of the limit when it is a little too slow, and when it is far too slow: a step takes
 as long to be seen as calls last, so one should do."""
 SETTLE_S = 15.0
-"""After a decrease: the calls that are there go on, and it takes until some have ended."""
+"""After a decrease nothing changes for so long: the calls that are there go on, and it takes until
+some have ended."""
 STEP_S = 5.0
 """Between increases, each by one call."""
 KEPT = 500
@@ -58,27 +59,26 @@ class Capacity:
 
     @property
     def delay_s(self) -> float:
-        """What most utterances are done within now; 0 where little has been said lately, or since
-        fewer calls are let in."""
+        """What nearly all utterances are done within now; 0 where little has been said lately, or
+        since fewer calls are let in: what waited then already tells nothing of that."""
         since = max(self._clock() - WINDOW_S, self._lowered_at)
-        recent = sorted(delay for at, delay in list(self._delays) if at > since)
+        recent = sorted(delay for at, delay in list(self._delays) if at - delay > since)
         enough = len(recent) >= FEWEST
         measured = recent[int(SHARE * (len(recent) - 1))] if enough else 0.0
         return max(measured, self._waiting())
 
     def limit(self, present: int) -> int:
         """How many calls may be there at once; at least one. `present`: that are there now."""
-        delay_s, since_s = self.delay_s, self._clock() - self._changed_at
+        delay_s, now = self.delay_s, self._clock()
+        settled = now - self._lowered_at >= SETTLE_S
         if delay_s > self._slow_s:
             left = min(DECREASE, max(MOST_DECREASE, self._slow_s / delay_s))
             fewer = max(1, int(min(self._limit, present) * left))
-            if fewer < self._limit and present <= self._limit and since_s >= SETTLE_S:
-                self._change(fewer)
-                self._lowered_at = self._changed_at
-        elif delay_s < self._slow_s * QUICK and since_s >= STEP_S and self._limit < self._most:
-            self._change(self._limit + 1)
+            if fewer < self._limit and present <= self._limit and settled:
+                self._limit = fewer
+                self._lowered_at = self._changed_at = now
+        elif delay_s < self._slow_s * QUICK and settled and now - self._changed_at >= STEP_S:
+            if self._limit < self._most:
+                self._limit += 1
+            self._changed_at = now
         return self._limit
-
-    def _change(self, limit: int) -> None:
-        self._limit = limit
-        self._changed_at = self._clock()
