@@ -547,7 +547,8 @@ class _Call:
         understood_s = time.monotonic() - began
         if meaning.kind is Kind.OOS and not written:
             return Answer(recognised)  # a noise, for all that can be told
-        if sounds_unfinished(recognised.hypotheses[0].text, site.frames):
+        text = recognised.hypotheses[0].text
+        if sounds_unfinished(text, meaning, state.question, site.frames):
             self._listening.turn.unfinished()
         step = conversation.advance(state, Heard(meaning, now))
         sound = None
