@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from ivr.telephony import admission as admissions
 from ivr.telephony.admission import Admission, Admit
-from ivr.telephony.capacity import Capacity
+from ivr.telephony.capacity import FEWEST, Capacity
 from ivr.telephony.http import Overflow, make_app
 from ivr.telephony.wishes import Wish, Wishes
 from store.models import Next
@@ -108,7 +108,7 @@ async def test_callers_are_let_in_as_the_recogniser_keeps_up(site: Site) -> None
     assert await site.ask("admit", first) == "agent"
     site.admission.arrive(first)
     assert await site.ask("room", uuid4()) == "1"
-    for _ in range(3):
+    for _ in range(FEWEST):
         site.capacity.heard(3.0)
     assert await site.ask("room", uuid4()) == "0"
     assert await site.ask("admit", uuid4()) == "queue"
