@@ -617,18 +617,6 @@ def claimed(store: Store | Session | Connection, by: str | None = None) -> list[
     return found if by is None else [one for one in found if one.claimed_by == by]
 
 
-def on_the_line(store: Store, attempt: UUID) -> bool:
-    """Whether nothing is known yet of what became of an attempt. Raises StoreError."""
-    with looking(store) as connection:
-        state = connection.execute(_state(), {"attempt": attempt}).scalar_one_or_none()
-    return state in ON_THE_LINE
-
-
-@cache
-def _state() -> Columns[*tuple[Any, ...]]:
-    return columns(col(FollowUp.state)).where(col(FollowUp.attempt_id) == bindparam("attempt"))
-
-
 def of_attempts(where: Session | Connection, attempts: Iterable[UUID]) -> dict[UUID, Attempted]:
     """Of these, the ones that are on the line."""
     rows = connection_of(where).execute(_tried(), {"attempts": list(attempts)})
@@ -658,8 +646,8 @@ def _tried() -> Columns[*tuple[Any, ...]]:
         one_of(col(FollowUp.state), ON_THE_LINE),
     )
     too = (FollowUp.attempt_id, FollowUp.key, FollowUp.elder_id, FollowUp.order_id, FollowUp.state)
-    all = rows.with_only_columns(*(col(one) for one in too), *rows.selected_columns)
-    return all.with_for_update(of=FollowUp)
+    both = rows.with_only_columns(*(col(one) for one in too), *rows.selected_columns)
+    return both.with_for_update(of=FollowUp)
 
 
 @cache

@@ -125,7 +125,7 @@ class OwedFollowUps:
         """Writes down what came of calls and what was decided, all of it or nothing, and gives
         those to dial now."""
         with self._store.lean() as connection:
-            missed = self._missed(connection, ended)
+            missed = self._missed(connection, ended) if ended else []
             follow_ups.put_off(connection, [(due.id, later) for due, later in tick.put_off])
             for due, end in tick.give_up:
                 follow_ups.settle(connection, due.id, end, at)
