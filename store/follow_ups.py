@@ -33,7 +33,6 @@ from store.database import (
     looking,
     one_of,
     reading,
-    session_on,
 )
 from store.models import (
     OPEN_FOLLOW_UPS,
@@ -591,22 +590,46 @@ def _to_decide() -> Columns[*tuple[Any, ...]]:
     )
 
 
-def unanswered(session: Session, at: datetime, limit: int) -> list[FollowUp]:
+def overdue(where: Session | Connection, at: datetime, limit: int) -> list[tuple[int, int]]:
+    """Those that it is too late to call: id and tries."""
+    found = connection_of(where).execute(_overdue(), {"at": at, "most": limit})
+    return [(id, tries) for id, tries in found]
+
+
+@cache
+def _overdue() -> Columns[*tuple[Any, ...]]:
+    return (
+        columns(col(FollowUp.id), col(FollowUp.tries))
+        .where(
+            col(FollowUp.state) == FollowUpState.WAITING,
+            col(FollowUp.expires_at) <= bindparam("at"),
+        )
+        .order_by(col(FollowUp.id))
+        .limit(bindparam("most"))
+        .with_for_update()
+    )
+
+
+def unanswered(where: Session | Connection, at: datetime, limit: int) -> list[int]:
     """Those asked by SMS whose answer is not waited for any longer, or who did not get it."""
+    asked = {"at": at, "most": limit}
+    return list(connection_of(where).execute(_unanswered(), asked).scalars())
+
+
+@cache
+def _unanswered() -> Columns[*tuple[Any, ...]]:
     undelivered = exists().where(
         col(SmsOut.follow_up_id) == col(FollowUp.id), col(SmsOut.state) == SmsState.FAILED
     )
-    return list(
-        session.exec(
-            select(FollowUp)
-            .where(
-                FollowUp.state == FollowUpState.MESSAGED,
-                or_(col(FollowUp.due_at) <= at, undelivered),
-            )
-            .order_by(col(FollowUp.due_at), col(FollowUp.id))
-            .limit(limit)
-            .with_for_update()
+    return (
+        columns(col(FollowUp.id))
+        .where(
+            col(FollowUp.state) == FollowUpState.MESSAGED,
+            or_(col(FollowUp.due_at) <= bindparam("at"), undelivered),
         )
+        .order_by(col(FollowUp.due_at), col(FollowUp.id))
+        .limit(bindparam("most"))
+        .with_for_update()
     )
 
 
@@ -842,17 +865,16 @@ def _go_on(connection: Connection, one: Open, at: datetime, why: str, next: Next
 
 
 def _write_to(connection: Connection, one: Open, message: Message, at: datetime, why: str) -> None:
-    with session_on(connection) as session:
-        queued = messages.queue_sms(
-            session,
-            key=one.key,
-            phone=message.phone,
-            text=message.text,
-            purpose=SmsPurpose.RATING,
-            at=at,
-            follow_up_id=one.id,
-            order_id=one.order_id,
-        )
+    queued = messages.queue_sms(
+        connection,
+        key=one.key,
+        phone=message.phone,
+        text=message.text,
+        purpose=SmsPurpose.RATING,
+        at=at,
+        follow_up_id=one.id,
+        order_id=one.order_id,
+    )
     if queued is None:
         _close(connection, one, FollowUpEnd.NO_ANSWER, at, "wants no messages")
         return

@@ -11,13 +11,13 @@ import re
 from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, bindparam, case
+from sqlalchemy import Connection, bindparam, case, insert
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from store.database import Conflict, Store, connection_of
+from store.database import Conflict, Store, connection_of, defaults
 from store.models import Phone, SmsIn, SmsOut, SmsPurpose, SmsState, SmsStop
 from store.switches import paused
 
@@ -60,9 +60,11 @@ def number_for(where: Session | Connection, phone: str, elder_id: int | None) ->
 
 
 def _may_get_sms(connection: Connection, number: str) -> bool:
-    if not takes_sms(number):
-        return False
-    return connection.execute(_STOPPED, {"phone": number}).first() is None
+    return takes_sms(number) and not _stopped(connection, number)
+
+
+def _stopped(connection: Connection, number: str) -> bool:
+    return connection.execute(_STOPPED, {"phone": number}).first() is not None
 
 
 _STOPPED = columns(col(SmsStop.phone)).where(col(SmsStop.phone) == bindparam("phone"))
@@ -74,7 +76,7 @@ _OWN_NUMBERS = (
 
 
 def queue_sms(
-    session: Session,
+    where: Session | Connection,
     *,
     key: str,
     phone: str,
@@ -84,34 +86,42 @@ def queue_sms(
     follow_up_id: int | None = None,
     order_id: int | None = None,
     due_at: datetime | None = None,
-) -> SmsOut | None:
-    """Puts a message on its way in the caller's transaction, once a key.
+) -> int | None:
+    """Puts a message on its way in the caller's transaction, once a key, and gives its id.
 
-    `key` such as rating:17; if there is one already, it is returned as it is. Not to be sent
-    before `due_at`. None: nothing of our own accord (UNASKED) goes to who wants no messages. One to
-    a landline has failed at once, so that somebody sees it.
+    `key` such as rating:17; if there is one already, it stays as it is. Not to be sent before
+    `due_at`. None: nothing of our own accord (UNASKED) goes to who wants no messages. One to a
+    landline has failed at once, so that somebody sees it.
     """
-    if known := session.exec(select(SmsOut).where(SmsOut.key == key)).one_or_none():
+    connection = connection_of(where)
+    known = connection.execute(_KNOWN, {"key": key}).scalar_one_or_none()
+    if known is not None:
         return known
     if not phone or not text:
         raise ValueError(f"the message {key} has no number or no text")
-    if purpose in UNASKED and session.get(SmsStop, phone) is not None:
+    if purpose in UNASKED and _stopped(connection, phone):
         return None
-    row = SmsOut(
-        key=key,
-        phone=phone,
-        text=text,
-        purpose=purpose,
-        follow_up_id=follow_up_id,
-        order_id=order_id,
-        created_at=at,
-        due_at=due_at or at,
-    )
+    row = {
+        "key": key,
+        "phone": phone,
+        "text": text,
+        "purpose": purpose,
+        "follow_up_id": follow_up_id,
+        "order_id": order_id,
+        "created_at": at,
+        "due_at": due_at or at,
+        "reference": uuid4(),
+    }
     if not takes_sms(phone):
-        row.state, row.detail = SmsState.FAILED, NO_MOBILE
-    session.add(row)
-    session.flush()
-    return row
+        row.update(state=SmsState.FAILED, detail=NO_MOBILE)
+    primary = connection.execute(_NEW, {**_BLANK, **row}).inserted_primary_key
+    assert primary is not None
+    return int(primary[0])
+
+
+_KNOWN = columns(col(SmsOut.id)).where(col(SmsOut.key) == bindparam("key"))
+_NEW = insert(SmsOut)
+_BLANK = defaults(SmsOut)
 
 
 # --- handing over ---

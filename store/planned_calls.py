@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import insert
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from store.database import Store, defaults
-from store.follow_ups import settle, unanswered
+from store.follow_ups import overdue, settle, unanswered
 from store.models import (
     FollowUp,
     FollowUpEnd,
     FollowUpEvent,
     FollowUpEventKind,
-    FollowUpState,
     Purpose,
 )
 
@@ -56,22 +55,16 @@ def expire(store: Store, at: datetime) -> int:
 
     Raises StoreError.
     """
-    late = (
-        select(FollowUp.id, FollowUp.tries)
-        .where(FollowUp.state == FollowUpState.WAITING, col(FollowUp.expires_at) <= at)
-        .order_by(col(FollowUp.id))
-        .limit(AT_ONCE)
-    )
     closed = 0
     while True:
-        with store.write() as session:
-            expired = session.exec(late).all()
+        with store.lean() as connection:
+            expired = overdue(connection, at, AT_ONCE)
             for id, tries in expired:
                 end = FollowUpEnd.NO_ANSWER if tries else FollowUpEnd.EXPIRED
-                settle(session, id or 0, end, at, "too late to call")
-            silent = unanswered(session, at, AT_ONCE)
-            for row in silent:
-                settle(session, row.id or 0, FollowUpEnd.NO_ANSWER, at, "no answer to the message")
+                settle(connection, id, end, at, "too late to call")
+            silent = unanswered(connection, at, AT_ONCE)
+            for id in silent:
+                settle(connection, id, FollowUpEnd.NO_ANSWER, at, "no answer to the message")
         closed += len(expired) + len(silent)
         if len(expired) < AT_ONCE and len(silent) < AT_ONCE:
             return closed

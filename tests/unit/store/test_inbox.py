@@ -9,7 +9,7 @@ from sample_order import NOW, order
 from store import follow_ups, inbox, messages
 from store.database import Store
 from store.elders import Registration, register
-from store.models import Channel, OrderStatus, SmsKind, SmsPurpose, SmsState
+from store.models import Channel, OrderStatus, SmsKind, SmsOut, SmsPurpose, SmsState
 from store.orders import enter
 
 PHONE = "13812345678"
@@ -34,8 +34,8 @@ def ask(store: Store, call_id: UUID, number: int, state: SmsState = SmsState.SEN
             follow_up_id=asked,
             order_id=made.id,
         )
-        assert message is not None and made.id is not None
-        message.state = state
+        assert made.id is not None
+        session.get_one(SmsOut, message).state = state
         return made.id
 
 
