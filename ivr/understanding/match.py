@@ -807,18 +807,17 @@ class Matcher:
         return heard[0].text[left[0] : left[-1] + 1] if left else ""
 
     def _framed(self, one: Heard) -> set[int]:
-        """Positions of an utterance that are frames, the longest first."""
-        covered: set[int] = set()
-        position = 0
-        while position < len(one.text):
-            for length in range(min(self._longest_frame, len(one.text) - position), 0, -1):
-                if one.text[position : position + length] in self._frames:
-                    covered.update(range(position, position + length))
-                    position += length
-                    break
-            else:
-                position += 1
-        return covered
+        """Positions of an utterance that are frames: as many as frames side by side can cover, for
+        the longest first leaves the end of another over (我想请|人来 of 我想|请人来)."""
+        best: list[tuple[int, frozenset[int]]] = [(0, frozenset())]
+        for end in range(1, len(one.text) + 1):
+            ways = [best[end - 1]]
+            for start in range(max(0, end - self._longest_frame), end):
+                if one.text[start:end] in self._frames:
+                    count, covered = best[start]
+                    ways.append((count + end - start, covered | frozenset(range(start, end))))
+            best.append(max(ways, key=lambda way: way[0]))
+        return set(best[-1][1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,6 +34,13 @@ def test_a_word_is_known_by_its_sound_when_the_characters_are_wrong(listen: List
     assert listen("我要息澡", "我要席澡").code == "bathing"
 
 
+@pytest.mark.parametrize("said", ["我想请人来给我理发", "我想请人来给我礼发"])
+def test_what_is_said_around_a_need_takes_nothing_from_it(listen: Listen, said: str) -> None:
+    """我想, 请人来 and 给我, side by side: 我想请 is something people say as well."""
+    meaning = listen(said)
+    assert (meaning.code, meaning.confidence > 0.9) == ("haircut", True)
+
+
 def test_the_dialect_spoken_is_noticed(listen: Listen) -> None:
     meaning = listen("要人帮我汏浴")
     assert (meaning.code, meaning.dialect) == ("bathing", "suzhou")
