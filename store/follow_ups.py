@@ -8,7 +8,8 @@ transaction in which an order is completed, a message is read, or a whole tick i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
@@ -657,9 +658,12 @@ def of_id(where: Session | Connection, id: int) -> Due | None:
     return Due._make(row) if row else None
 
 
-def dialled(where: Session | Connection, id: int) -> Iterator[datetime]:
-    """When each try was made, the last one included; asked only by who wants the first of them."""
-    yield from connection_of(where).execute(_dialled(), {"id": id}).scalars()
+def dialled(where: Session | Connection, ids: Iterable[int]) -> dict[int, list[datetime]]:
+    """When each try of these was made, the last one included."""
+    found: defaultdict[int, list[datetime]] = defaultdict(list)
+    for id, at in connection_of(where).execute(_dialled(), {"ids": list(ids)}):
+        found[id].append(at)
+    return found
 
 
 @cache
@@ -715,9 +719,9 @@ def _whose() -> Columns[*tuple[Any, ...]]:
 @cache
 def _dialled() -> Columns[*tuple[Any, ...]]:
     return (
-        columns(col(FollowUpEvent.at))
+        columns(col(FollowUpEvent.follow_up_id), col(FollowUpEvent.at))
         .where(
-            col(FollowUpEvent.follow_up_id) == bindparam("id"),
+            col(FollowUpEvent.follow_up_id).in_(bindparam("ids", expanding=True)),
             col(FollowUpEvent.kind) == FollowUpEventKind.DIALLED,
         )
         .order_by(col(FollowUpEvent.id))

@@ -134,7 +134,7 @@ class Attempts:
             self._tidied = True
         self._seen = {one: at for one, at in self._seen.items() if one in mine}
         self._gone &= mine.keys()
-        for attempt in mine.keys() - self._ended.keys():
+        for attempt in [one for one in mine if one not in self._ended]:
             await self._find_out(attempt)
 
     async def _find_out(self, attempt: UUID) -> None:

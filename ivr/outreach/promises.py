@@ -144,11 +144,12 @@ class OwedFollowUps:
     def _missed(self, connection: Connection, ended: Collection[Ended]) -> list[InVain]:
         """What they said the agent has written down; where it has not, nothing was settled."""
         on_the_line = follow_ups.of_attempts(connection, [one.attempt for one in ended])
+        dialled = follow_ups.dialled(connection, [one.due.id for one in on_the_line.values()])
         missed = []
         for attempt, at, how, why in ended:
             if one := on_the_line.pop(attempt, None):
                 miss = how or Miss.CUT_OFF
-                next = self._after(connection, miss, one.due, at)
+                next = self._after(connection, miss, one.due, dialled[one.due.id], at)
                 missed.append(InVain(one.open, at, why or miss, next))
         follow_ups.missed(connection, missed)
         return missed
@@ -158,7 +159,8 @@ class OwedFollowUps:
         with self._store.lean() as connection:
             due = follow_ups.of_id(connection, id)
             if due is not None:
-                next = self._after(connection, how, due, at)
+                dialled = follow_ups.dialled(connection, [id])[id]
+                next = self._after(connection, how, due, dialled, at)
                 follow_ups.passed_over(connection, id, at, f"{how}: {said}", next)
 
     def look(self, by: str, at: datetime, lease: timedelta) -> list[UUID]:
@@ -184,9 +186,15 @@ class OwedFollowUps:
         with self._store.lean() as connection:
             follow_ups.release(connection, attempt, at, why, at + timedelta(seconds=wait_s))
 
-    def _after(self, connection: Connection, how: Miss, due: Due, at: datetime) -> Next:
+    def _after(
+        self,
+        connection: Connection,
+        how: Miss,
+        due: Due,
+        dialled: Collection[datetime],
+        at: datetime,
+    ) -> Next:
         own, zone = self._settings.follow_up, self._settings.zone
-        dialled = follow_ups.dialled(connection, due.id)
         again = another_try(how, due, dialled, at, own, zone)
         return again or self._in_writing(connection, how, due, at)
 

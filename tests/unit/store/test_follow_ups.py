@@ -277,5 +277,5 @@ def test_messages_go_to_a_mobile_of_the_elder_who_wants_them(store: Store) -> No
     attempt = claim(store)
     with store.write() as session:
         attempted = follow_ups.of_attempts(session, [attempt])[attempt].due
-        assert list(follow_ups.dialled(session, attempted.id)) == [at(1)]
+        assert follow_ups.dialled(session, [attempted.id]) == {attempted.id: [at(1)]}
         assert follow_ups.written(session, attempted.id).phone == PHONE
