@@ -33,7 +33,7 @@ from store.models import Callback, CallbackState, FollowUpState, Wants
 from store.privacy import mask_phone
 
 TICK_S = 1.0
-FOLLOW_UP_S = 30.0
+FOLLOW_UP_S = 45.0
 """How often it is looked for follow-ups while calls are under way: nobody waits for a follow-up,
 and so several are begun at once, in the transaction in which is written what came of others."""
 LOOK_S = 3.0

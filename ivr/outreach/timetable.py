@@ -31,7 +31,7 @@ Work = Callable[[Store, Settings, datetime], None]
 
 JOBS: Mapping[str, tuple[Work, str]] = {
     "plan": (plan, "5 * * * *"),
-    "expire": (expire, "*/15 * * * *"),
+    "expire": (expire, "*/30 * * * *"),
 }
 """What is done, and when by the site's clock, as crontab has it."""
 
