@@ -18,7 +18,7 @@ SHARE = 0.9
 """Share of the utterances that have to be in time. Measured at the caller: docs/measurements.md."""
 FEWEST = 5
 """Fewer utterances than these tell nothing."""
-QUICK = 0.5
+QUICK = 0.7
 """A delay below this part of the slow one is quick."""
 DECREASE, MOST_DECREASE = 0.8, 0.5
 """What is left of the limit when it is a little too slow, and when it is far too slow: a step takes

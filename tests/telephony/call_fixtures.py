@@ -63,6 +63,8 @@ class Say:
     """Regular expression: found in the system's answer when it has understood."""
     into_ms: int | None = None
     """See Speak."""
+    gain: float = 1.0
+    """So many times as loud as the voice, and clipped to what the line can carry."""
 
 
 HAIRCUT = Say("我想请人来给我理发", until="理发.*什么时候")
@@ -140,7 +142,8 @@ class Caller:
         if isinstance(step, str):
             return Speak(await asyncio.to_thread(self.speech, step, dialect), step)
         if isinstance(step, Say):
-            sound = await asyncio.to_thread(self.speech, step.text, dialect)
+            spoken = await asyncio.to_thread(self.speech, step.text, dialect)
+            sound = (spoken * step.gain).clip(-32768, 32767).astype(np.int16)
             return Speak(sound, step.text, step.into_ms, self._answers(call_id, step.until))
         return step
 
