@@ -13,6 +13,7 @@ being rung, cancelled, answered and hung up on, on any number of lines at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 import random
@@ -32,6 +33,9 @@ from audio.sound import alaw_decode, alaw_encode
 from ivr.config import Settings
 
 ANSWER_S = 30.0
+T1_S, T2_S = 0.5, 4.0
+"""A request over UDP is sent again after the first, and then after twice as long each time, up to
+the second, until it is answered (RFC 3261, 17.1)."""
 FRAME = 160
 ALAW_SILENCE = b"\xd5" * FRAME
 ALAW, EVENTS = 8, 101
@@ -345,10 +349,16 @@ class Phone(asyncio.DatagramProtocol):
             ]
             return ("\r\n".join(lines) + "\r\n\r\n" + content).encode()
 
-        self._transport.sendto(message(method, to, body), self._server)
+        request, answer, wait_s = message(method, to, body), None, T1_S
         async with asyncio.timeout(ANSWER_S):
-            while (answer := await answers.get()).status < 200:
-                pass
+            while answer is None:  # an Asterisk that is beginning may not hear the first
+                self._transport.sendto(request, self._server)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        answer = await answers.get()
+                wait_s = min(2 * wait_s, T2_S)
+            while answer.status < 200:
+                answer = await answers.get()
         if method == "INVITE":
             self._transport.sendto(message("ACK", str(answer.headers["To"]), ""), self._server)
         return answer
