@@ -20,9 +20,6 @@ FEWEST = 5
 """Fewer utterances than these tell nothing."""
 QUICK = 0.7
 """A delay below this part of the slow one is quick."""
-STUCK = 3.0
-"""Times the slow delay, and an utterance that is not answered yet says so by itself: a long one, or
-one that the machine was busy for, is still answered."""
 DECREASE, MOST_DECREASE = 0.8, 0.5
 """What is left of the limit when it is a little too slow, and when it is far too slow: a step takes
 as long to be seen as calls last, so one should do."""
@@ -68,7 +65,7 @@ class Capacity:
         recent = sorted(delay for at, delay in list(self._delays) if at - delay > since)
         enough = len(recent) >= FEWEST
         measured = recent[int(SHARE * (len(recent) - 1))] if enough else 0.0
-        return max(measured, self._waiting() / STUCK)
+        return max(measured, self._waiting())
 
     def limit(self, present: int) -> int:
         """How many calls may be there at once; at least one. `present`: that are there now."""
