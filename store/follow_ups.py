@@ -8,7 +8,6 @@ transaction in which an order is completed, a message is read, or a whole tick i
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -659,9 +658,9 @@ def of_id(where: Session | Connection, id: int) -> Due | None:
 
 
 def dialled(where: Session | Connection, ids: Iterable[int]) -> dict[int, list[datetime]]:
-    """When each try of these was made, the last one included."""
-    found: defaultdict[int, list[datetime]] = defaultdict(list)
-    for id, at in connection_of(where).execute(_dialled(), {"ids": list(ids)}):
+    """When each try of these was made, the last one included; none of one that had none."""
+    found: dict[int, list[datetime]] = {id: [] for id in ids}
+    for id, at in connection_of(where).execute(_dialled(), {"ids": list(found)}):
         found[id].append(at)
     return found
 

@@ -144,6 +144,8 @@ class OwedFollowUps:
     def _missed(self, connection: Connection, ended: Collection[Ended]) -> list[InVain]:
         """What they said the agent has written down; where it has not, nothing was settled."""
         on_the_line = follow_ups.of_attempts(connection, [one.attempt for one in ended])
+        if not on_the_line:
+            return []
         dialled = follow_ups.dialled(connection, [one.due.id for one in on_the_line.values()])
         missed = []
         for attempt, at, how, why in ended:

@@ -12,7 +12,7 @@ from conftest import Site
 
 @pytest.mark.faults
 def test_load_of_calls_is_placed_and_told(make_site: Callable[..., Site], tmp_path: Path) -> None:
-    site = make_site()
+    site = make_site(YIHU_AGENT__SLOW_MS="60000")  # a busy machine sends nobody to the queue
     site.up()
     chart = tmp_path / "load.png"
     how = ("--concurrency", "2", "--seconds", "45", "--ramp", "2", "--seed", "3")
@@ -21,7 +21,7 @@ def test_load_of_calls_is_placed_and_told(make_site: Callable[..., Site], tmp_pa
     found = json.loads(done.stdout)
     assert found["concurrency"] == 2 and found["calls"] >= 2
     assert [found[key] for key in ("busy", "failed", "dropped")] == [0, 0, 0]
-    assert found["admitted"] >= 1 and found["admitted"] + found["queued"] == found["calls"]
+    assert found["admitted"] == found["calls"]
     assert found["turns"] >= 2 and found["latency_ms"]["p50"] > 0
     assert found["orders_found"] == found["orders_expected"]
     assert (found["orders_lost"], found["orders_doubled"]) == (0, 0)
