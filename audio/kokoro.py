@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.metadata
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audio.pronunciation import lexicon, phonemes
 from audio.recogniser import TELEPHONE_HZ
@@ -22,20 +24,19 @@ class KokoroSynthesiser:
     name = "kokoro"
 
     def __init__(self, folder: Path, *, voice: str = "zf_xiaoxiao", threads: int = 2) -> None:
-        """Loads model and voice from a folder of `yihu models`. Raises SynthesiserError."""
+        """Loads model and voice from a folder of `yihu models`. Raises SynthesiserError.
+
+        Voices joined by "+" are one voice between them.
+        """
         import onnxruntime
         from kokoro_onnx import Kokoro
 
-        voice_file = folder / "voices" / f"{voice}.bin"
-        if not voice_file.exists():
-            voices = ", ".join(sorted(path.stem for path in (folder / "voices").glob("*.bin")))
-            raise SynthesiserError(f"there is no voice {voice}: choose one of {voices}")
+        style = _style(folder, voice)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Waiting threads must not spin: the same cores answer calls meanwhile.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = next(folder.glob("*.onnx"))
-        style = np.fromfile(voice_file, np.float32).reshape(-1, 1, 256)
         try:
             session = onnxruntime.InferenceSession(
                 str(model), options, providers=["CPUExecutionProvider"]
@@ -49,9 +50,16 @@ class KokoroSynthesiser:
             raise SynthesiserError(
                 f"{model} cannot be loaded ({error}): run `yihu models verify`"
             ) from error
+        self._folder = folder
         self._style = style
         self.voice = voice
         self.version = version()
+
+    def speaking_as(self, voice: str) -> KokoroSynthesiser:
+        """Another voice of the same model in memory. Raises SynthesiserError."""
+        other = copy.copy(self)
+        other._style, other.voice = _style(self._folder, voice), voice
+        return other
 
     def synthesise(self, text: str, *, speed: float) -> Speech:
         sounds = phonemes(text)
@@ -68,6 +76,18 @@ class KokoroSynthesiser:
         except (ValueError, IndexError, AssertionError) as error:
             raise SynthesiserError(f"{sounds!r} cannot be spoken: {error}") from error
         return for_telephone(resample(np.asarray(audio, np.float32), rate, TELEPHONE_HZ))
+
+
+def _style(folder: Path, voice: str) -> NDArray[np.float32]:
+    """What makes a voice, for each number of phonemes: shape (phonemes, 1, 256)."""
+    styles = []
+    for name in voice.split("+"):
+        file = folder / "voices" / f"{name}.bin"
+        if not file.exists():
+            voices = ", ".join(sorted(path.stem for path in file.parent.glob("*.bin")))
+            raise SynthesiserError(f"there is no voice {name}: choose one of {voices}")
+        styles.append(np.fromfile(file, np.float32).reshape(-1, 1, 256))
+    return np.mean(styles, axis=0, dtype=np.float32)
 
 
 def version() -> str:

@@ -7,12 +7,14 @@ any dialect from the encoder's states. `yihu grammar mine` trains it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.adapter import Change
 from audio.files import whole
 
 Matrix = NDArray[np.float32]
@@ -61,6 +63,8 @@ class PhoneHead:
     """Of the phones in what it was trained on, shape (phones,)."""
     about: NDArray[np.str_]
     """The engine's name and version, and how it was trained; a single text."""
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    """Of the encoder's matrices, by their names: what its states are made with."""
 
     def inputs(self, states: Matrix) -> Matrix:
         """The states of each frame and its neighbours, side by side."""
@@ -81,10 +85,13 @@ class PhoneHead:
 
     def save(self, path: Path) -> None:
         """Writes it whole or not at all; half the precision is enough."""
-        arrays = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            arrays[field.name] = value.astype(np.float16) if value.dtype == np.float32 else value
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        for matrix, change in self.changes.items():
+            arrays |= {f"{matrix}{_UP}": change.up, f"{matrix}{_DOWN}": change.down}
+        arrays = {
+            name: array.astype(np.float16) if array.dtype == np.float32 else array
+            for name, array in arrays.items()
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as file:
             np.savez(file, **arrays)
@@ -93,13 +100,22 @@ class PhoneHead:
     def load(cls, path: Path) -> PhoneHead:
         """Raises ValueError or OSError for a file that is not one."""
         with np.load(path, allow_pickle=False) as stored:
-            try:
-                arrays = {field.name: stored[field.name] for field in fields(cls)}
-            except KeyError as error:
-                raise ValueError(f"{path} is no phone head: {error}") from error
-        return cls(
-            **{
+            arrays = {
                 name: value.astype(np.float32) if value.dtype == np.float16 else value
-                for name, value in arrays.items()
+                for name, value in stored.items()
             }
-        )
+        try:
+            return cls(
+                **{name: arrays[name] for name in _ARRAYS},
+                changes={
+                    name.removesuffix(_UP): Change(up, arrays[name.removesuffix(_UP) + _DOWN])
+                    for name, up in arrays.items()
+                    if name.endswith(_UP)
+                },
+            )
+        except KeyError as error:
+            raise ValueError(f"{path} is no phone head: {error}") from error
+
+
+_ARRAYS = tuple(field.name for field in fields(PhoneHead) if field.name != "changes")
+_UP, _DOWN = " up", " down"

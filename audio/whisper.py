@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from audio.adapter import AdaptedEncoder
 from audio.phones import Matrix, PhoneHead, Sounds
 from audio.recogniser import TELEPHONE_HZ, Hypothesis, RecogniserError, Samples, Utterance
 from audio.sound import resample, spoken_part
@@ -53,6 +54,8 @@ class _Encoded:
 
     features: Any
     """ctranslate2.StorageView of shape (1, frames of 20 ms, dimension)."""
+    mel: Matrix
+    """The spectrogram it was made of, shape (bands, frames of 10 ms)."""
     seconds: float
     """Length of the speech."""
     window: int
@@ -63,10 +66,14 @@ class _Encoded:
         """That can have been said, and a few more."""
         return 8 + math.ceil(self.seconds * SYLLABLES_A_SECOND * 1.5)
 
+    @property
+    def frames(self) -> int:
+        """Of 20 ms, of the speech and a little after it."""
+        return math.ceil((self.seconds + AFTER_S) * 50)
+
     def states(self) -> Matrix:
-        """Of the speech and a little after it, shape (frames, dimension)."""
-        frames = math.ceil((self.seconds + AFTER_S) * 50)
-        return np.asarray(self.features)[0, :frames].astype(np.float32)
+        """Shape (frames, dimension)."""
+        return np.asarray(self.features)[0, : self.frames].astype(np.float32)
 
 
 class WhisperRecogniser:
@@ -96,6 +103,11 @@ class WhisperRecogniser:
                 device="cpu",
                 compute_type="int8",
                 cpu_threads=threads,
+            )
+            self._ear = (
+                AdaptedEncoder(folder, phones.changes, threads=threads)
+                if phones is not None and phones.changes
+                else None
             )
         except (RuntimeError, OSError, ValueError) as error:
             raise RecogniserError(
@@ -150,15 +162,27 @@ class WhisperRecogniser:
         return found
 
     def _hear(self, encoded: _Encoded) -> Sounds | None:
-        return self._phones.hear(encoded.states()) if self._phones else None
+        if self._phones is None:
+            return None
+        if self._ear is None:
+            return self._phones.hear(encoded.states())
+        return self._phones.hear(self._ear.states(encoded.mel, encoded.frames))
 
     def states(self, samples: Samples) -> Matrix | None:
-        """What the encoder makes of the speech, shape (frames of 20 ms, dimension).
+        """What the model's own encoder makes of the speech, shape (frames of 20 ms, dimension).
 
         None when nothing was said.
         """
         encoded = self._encode(samples)
         return encoded.states() if encoded else None
+
+    def mel(self, samples: Samples) -> Matrix | None:
+        """The spectrogram of what would be encoded, shape (bands, frames of 10 ms).
+
+        None when nothing was said.
+        """
+        spoken = self._spoken(samples)
+        return spoken[0] if spoken else None
 
     def _encode(self, samples: Samples) -> _Encoded | None:
         """Encodes an utterance, or gives what the last call encoded if it is the same one."""
@@ -169,6 +193,14 @@ class WhisperRecogniser:
         return last[1]
 
     def _encode_anew(self, samples: Samples) -> _Encoded | None:
+        spoken = self._spoken(samples)
+        if spoken is None:
+            return None
+        mel, seconds, window = spoken
+        return _Encoded(self._encode_features(mel), mel, seconds, window)
+
+    def _spoken(self, samples: Samples) -> tuple[Matrix, float, int] | None:
+        """The spectrogram of the speech in its window, its seconds, and those of the window."""
         clean = spoken_part(samples)
         if clean is None:
             return None
@@ -176,8 +208,7 @@ class WhisperRecogniser:
         window = next((w for w in WINDOWS_S if seconds + TAIL_S <= w), WINDOWS_S[-1])
         sound = resample(clean, TELEPHONE_HZ, WHISPER_HZ)[: window * WHISPER_HZ]
         padded = np.pad(sound, (0, window * WHISPER_HZ - len(sound)))
-        mel = self._features(padded)[:, : window * 100]
-        return _Encoded(self._encode_features(mel), seconds, window)
+        return self._features(padded)[:, : window * 100], seconds, window
 
     def _start(self, question: str) -> list[int]:
         """What the decoder goes on from."""

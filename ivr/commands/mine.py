@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
 
-from audio import kokoro
+from audio import kokoro, models
 from audio.files import whole
 from audio.recogniser import RecogniserError
 from audio.sound import SoundError
 from audio.synthesiser import SynthesiserError
+from audio.whisper import WhisperRecogniser
 from ivr.config import ROOT, EngineSettings, Settings, load_settings
 from ivr.engine import SOUNDS, load_recogniser
 from ivr.evaluation import QUESTIONS
 from ivr.mining.mine import (
     COUNT,
+    NO_JAX,
     VOICES,
     Hearing,
     MiningError,
     Planned,
+    adapted,
     hear_plan,
     heard_as,
     keep_plan,
@@ -60,6 +64,9 @@ def mine(
     ] = None,
     seed: Annotated[int, typer.Option(min=1, help="Decides all that is left to chance.")] = 1,
     processes: Annotated[int, typer.Option(min=1, help="That speak side by side.")] = 2,
+    adapt: Annotated[
+        bool, typer.Option(help="Teach Whisper's encoder too; takes an hour and JAX.")
+    ] = True,
     to: Annotated[
         Path, typer.Option(help="Where the tables and sounds/ go.", show_default="grammars/")
     ] = ROOT / "grammars",
@@ -80,6 +87,8 @@ def mine(
         grammar = load_grammar(ROOT / "grammars")
         plan = _plan(folder, grammar, dialect, voices, count, seed)
         recogniser = load_recogniser(chosen, settings)
+        if adapt and isinstance(recogniser, WhisperRecogniser) and not find_spec("jax"):
+            raise MiningError(NO_JAX)  # before hours of speaking, and not after them
         _speak(folder, plan, settings, processes)
         told = _progress(
             hear_plan(folder, plan, recogniser, name, QUESTIONS[State.OPEN], seed),
@@ -90,6 +99,9 @@ def mine(
         origin = f"{recogniser.name} {recogniser.version}, seed {seed}, {len(plan)} sayings"
         paths = _write_tables(to, name, hearings, Matcher(grammar), origin)
         if not dialect and (head := phone_head(hearings, origin, seed, _tell)):
+            if adapt and isinstance(recogniser, WhisperRecogniser):
+                place = models.require(chosen.model, settings.models)
+                head = adapted(head, hearings, folder, recogniser, place, seed, _tell)
             path = to / SOUNDS.name / f"{name}.npz"
             head.save(path)
             paths.append(path)

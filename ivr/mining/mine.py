@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from audio import ctranslate
+from audio.adapter import cut, window
 from audio.files import whole
 from audio.phones import PhoneHead
 from audio.recogniser import Hypothesis, Recogniser, Samples
@@ -23,16 +25,19 @@ from audio.whisper import WhisperRecogniser
 from ivr.mining.corpus import sayings, sounds
 from ivr.mining.line import other_speaker, telephoned
 from ivr.mining.speaking import Job
-from ivr.mining.training import States, Utterance, train
+from ivr.mining.training import States, Utterance, aligned, train, transcript
 from ivr.understanding.grammar import Grammar
 from ivr.understanding.heard import LONGEST, SHORTEST, HeardAs
 from ivr.understanding.match import N_BEST, Matcher, prepared
 from ivr.understanding.similarity import syllable_distances
 from ivr.understanding.syllables import Syllable, from_pinyin, han, pinyin_of
 
-COUNT = 1240
+COUNT = 2400
 """Sayings of a plan: with less, phones that few words have are not learned."""
-VOICES = ("zf_xiaoni", "zf_xiaoxiao", "zm_yunxi", "zm_yunyang")
+NATIVE = ("zf_xiaoni", "zf_xiaoxiao", "zm_yunxi", "zm_yunyang")
+FOREIGN = ("af_heart", "am_adam", "am_santa", "bf_emma", "hf_alpha", "jm_kumo")
+VOICES = (*NATIVE, *(f"{one}+{other}" for one in NATIVE for other in FOREIGN))
+"""Halfway between them and voices of other languages are speakers as clear, and no two alike."""
 OWN_SHARE = 4
 """A dialect with readings of its own gets that many sayings for one of an accent of Mandarin."""
 
@@ -51,6 +56,9 @@ UNHEARD = 0.6
 """The same for a syllable that only one of both has."""
 ANOTHERS = 0.3
 """Confidence from which a hearing points to another service than the one it was said for."""
+
+
+NO_JAX = "to teach the encoder takes JAX: `pip install 'yihu[adapt]'`, or say --no-adapt"
 
 
 class MiningError(Exception):
@@ -283,3 +291,43 @@ def phone_head(
         return train(utterances, about=about, seed=seed, report=report)
     except ValueError as error:
         raise MiningError(f"nothing can be learned of its sounds: {error}") from error
+
+
+def adapted(
+    head: PhoneHead,
+    hearings: Sequence[Hearing],
+    folder: Path,
+    recogniser: WhisperRecogniser,
+    model_folder: Path,
+    seed: int,
+    report: Callable[[str], None],
+) -> PhoneHead:
+    """The same head with changes of the recogniser's encoder, both learned from what was heard.
+
+    Raises MiningError where it cannot be learned, SoundError and OSError.
+    """
+    try:
+        from ivr.mining.adapting import Lesson, adapt
+    except ImportError as error:
+        raise MiningError(NO_JAX) from error
+    phones = [str(phone) for phone in head.phones]
+    sayings = []
+    for hearing in hearings:
+        saying = hearing.saying
+        said = transcript(saying.syllables, phones)
+        spoken = read_wav(sound_of(folder, saying))
+        lessons = []
+        for line, states in enumerate(hearing.states):
+            if len(states) < len(said):
+                continue
+            mel = recogniser.mel(on_the_line(spoken, saying.number, seed, line))
+            labels = aligned(head.hear(states.astype(np.float32)).log_probs, said)
+            if mel is not None:
+                lessons.append(Lesson(cut(mel, window(len(labels))).astype(np.float16), labels))
+        if lessons:
+            sayings.append(lessons)
+    try:
+        weights = ctranslate.read(model_folder / "model.bin")
+        return adapt(weights, head, sayings, seed=seed, report=report)
+    except ValueError as error:
+        raise MiningError(f"its encoder cannot be taught: {error}") from error

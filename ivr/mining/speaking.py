@@ -14,14 +14,18 @@ from audio.sound import write_wav
 Job = tuple[Path, str, str, float]
 """A file, phonemes, a voice and its speed."""
 
+_LOADED_WITH = "zf_xiaoxiao"
+"""The model is loaded once, with any voice, and not again for each of many."""
 
-@lru_cache(maxsize=16)
-def _voice(name: str, models_folder: Path) -> KokoroSynthesiser:
-    return make_kokoro(name, models_folder, threads=1)
+
+@lru_cache(maxsize=1)
+def _model(models_folder: Path) -> KokoroSynthesiser:
+    return make_kokoro(_LOADED_WITH, models_folder, threads=1)
 
 
 def _speak(file: Path, sounds: str, voice: str, speed: float, models_folder: Path) -> Path:
-    write_wav(file, _voice(voice, models_folder).pronounce(sounds, speed=speed))
+    speaker = _model(models_folder).speaking_as(voice)
+    write_wav(file, speaker.pronounce(sounds, speed=speed))
     return file
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audio.engines import make_synthesiser
+from audio.engines import make_kokoro, make_synthesiser
+from audio.kokoro import KokoroSynthesiser
 from audio.pyttsx import PyttsxSynthesiser
 from audio.sound import frame_levels, rms_db, to_samples
-from audio.synthesiser import Speech, Synthesiser, SynthesiserError
+from audio.synthesiser import Speech, SynthesiserError
 from ivr.config import load_settings
 
 
 @pytest.fixture(scope="module")
-def kokoro() -> Synthesiser:
-    return make_synthesiser("kokoro", "zf_xiaoxiao", load_settings().models)
+def kokoro() -> KokoroSynthesiser:
+    return make_kokoro("zf_xiaoxiao", load_settings().models, threads=2)
 
 
 def check_prompt(speech: Speech) -> None:
@@ -28,16 +29,16 @@ def check_prompt(speech: Speech) -> None:
     assert levels[-5:].max() > levels.max() - 45, "silence at the end"
 
 
-def test_prompts_are_level_and_trimmed(kokoro: Synthesiser) -> None:
+def test_prompts_are_level_and_trimmed(kokoro: KokoroSynthesiser) -> None:
     check_prompt(kokoro.synthesise("您好，请问您需要什么服务？", speed=0.85))
 
 
-def test_slower_is_longer(kokoro: Synthesiser) -> None:
+def test_slower_is_longer(kokoro: KokoroSynthesiser) -> None:
     slow, quick = (len(kokoro.synthesise("请您说一下地址", speed=speed)) for speed in (0.7, 1.0))
     assert slow > quick * 1.15
 
 
-def test_text_without_words_is_refused(kokoro: Synthesiser) -> None:
+def test_text_without_words_is_refused(kokoro: KokoroSynthesiser) -> None:
     with pytest.raises(SynthesiserError, match="nothing to say"):
         kokoro.synthesise(" ", speed=0.85)
 
@@ -45,6 +46,24 @@ def test_text_without_words_is_refused(kokoro: Synthesiser) -> None:
 def test_unknown_voice_names_the_known_ones() -> None:
     with pytest.raises(SynthesiserError, match="zf_xiaoxiao"):
         make_synthesiser("kokoro", "zf_nobody", load_settings().models)
+
+
+def test_voices_joined_are_one_voice_between_them(kokoro: KokoroSynthesiser) -> None:
+    between, first, second = (
+        kokoro.speaking_as(name).synthesise("您好", speed=0.85)
+        for name in ("zm_yunxi+am_adam", "zm_yunxi", "am_adam")
+    )
+    check_prompt(between)
+    for one in (first, second):
+        assert len(between) != len(one) or (between != one).any()
+
+
+def test_one_voice_of_a_model_does_not_change_another(kokoro: KokoroSynthesiser) -> None:
+    before = kokoro.synthesise("您好", speed=0.85)
+    kokoro.speaking_as("zm_yunxi").synthesise("您好", speed=0.85)
+    assert (kokoro.synthesise("您好", speed=0.85) == before).all()
+    with pytest.raises(SynthesiserError, match="no voice nobody"):
+        kokoro.speaking_as("zm_yunxi+nobody")
 
 
 def test_fallback_voice_speaks_mandarin_without_any_model() -> None:

@@ -1,0 +1,91 @@
+"""The files in which CTranslate2 keeps a model's weights, read and written.
+
+CTranslate2 itself neither tells the weights of a model nor takes others. The format is that of
+`ctranslate2.specs.model_spec`, binary version 6.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+VERSION = 6
+_TYPES = {n: np.dtype(name) for n, name in enumerate(("f4", "i1", "i2", "i4", "f2"))}
+_NUMBERS = {dtype: n for n, dtype in _TYPES.items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """All that a model file holds."""
+
+    spec: str
+    """The kind of model, as WhisperSpec."""
+    revision: int
+    arrays: Mapping[str, Array]
+    """By names like encoder/layer_0/ffn/linear_0/weight."""
+    aliases: Mapping[str, str]
+    """Other names of some of them."""
+
+
+def read(path: Path) -> Weights:
+    """Raises OSError, and ValueError for a file that is not one of them."""
+    with path.open("rb") as file:
+        try:
+            (version,) = _unpacked(file, "I")
+            if version != VERSION:
+                raise ValueError(f"{path} is of version {version}, and {VERSION} is known")
+            spec = _text(file)
+            revision, count = _unpacked(file, "II")
+            arrays = dict(_array(file) for _ in range(count))
+            (count,) = _unpacked(file, "I")
+            aliases = {_text(file): _text(file) for _ in range(count)}
+        except (struct.error, KeyError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is no model of CTranslate2: {error!r}") from error
+    return Weights(spec, revision, arrays, aliases)
+
+
+def packed(weights: Weights) -> bytes:
+    """What a file of these weights holds."""
+    parts = [struct.pack("<I", VERSION), _packed(weights.spec)]
+    parts.append(struct.pack("<II", weights.revision, len(weights.arrays)))
+    for name, array in weights.arrays.items():
+        parts += [
+            _packed(name),
+            struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape),
+            struct.pack("<BI", _NUMBERS[array.dtype], array.nbytes),
+            array.tobytes(),
+        ]
+    parts.append(struct.pack("<I", len(weights.aliases)))
+    parts += [_packed(text) for pair in weights.aliases.items() for text in pair]
+    return b"".join(parts)
+
+
+def _array(file: IO[bytes]) -> tuple[str, Array]:
+    name = _text(file)
+    (dimensions,) = _unpacked(file, "B")
+    shape = _unpacked(file, f"{dimensions}I")
+    number, size = _unpacked(file, "BI")
+    return name, np.frombuffer(file.read(size), _TYPES[number]).reshape(shape)
+
+
+def _text(file: IO[bytes]) -> str:
+    (size,) = _unpacked(file, "H")
+    return file.read(size).rstrip(b"\0").decode()
+
+
+def _unpacked(file: IO[bytes], form: str) -> tuple[Any, ...]:
+    form = "<" + form
+    return struct.unpack(form, file.read(struct.calcsize(form)))
+
+
+def _packed(text: str) -> bytes:
+    data = text.encode() + b"\0"
+    return struct.pack("<H", len(data)) + data
