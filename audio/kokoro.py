@@ -18,6 +18,8 @@ from audio.synthesiser import Speech, SynthesiserError
 
 _REVISION = 1
 """Counted up when this file or pronunciation.py changes what is heard."""
+SPEAKERS = "kokoro-speakers"
+"""The model, beside the other, with voices that only mining needs."""
 
 
 class KokoroSynthesiser:
@@ -80,13 +82,16 @@ class KokoroSynthesiser:
 
 def _style(folder: Path, voice: str) -> NDArray[np.float32]:
     """What makes a voice, for each number of phonemes: shape (phonemes, 1, 256)."""
+    places = (folder / "voices", folder.parent / SPEAKERS / "voices")
+    files = {path.stem: path for place in places for path in sorted(place.glob("*.bin"))}
     styles = []
     for name in voice.split("+"):
-        file = folder / "voices" / f"{name}.bin"
-        if not file.exists():
-            voices = ", ".join(sorted(path.stem for path in file.parent.glob("*.bin")))
-            raise SynthesiserError(f"there is no voice {name}: choose one of {voices}")
-        styles.append(np.fromfile(file, np.float32).reshape(-1, 1, 256))
+        if name not in files:
+            raise SynthesiserError(
+                f"there is no voice {name}: choose one of {', '.join(files)}"
+                + ("" if places[1].exists() else f", or first `yihu models install {SPEAKERS}`")
+            )
+        styles.append(np.fromfile(files[name], np.float32).reshape(-1, 1, 256))
     return np.mean(styles, axis=0, dtype=np.float32)
 
 

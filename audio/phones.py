@@ -2,7 +2,7 @@
 
 A recogniser of Mandarin writes every sound down as some Mandarin word, and what is not Mandarin is
 lost there. Its encoder has heard more than its decoder can write: a small network reads phones of
-any dialect from the encoder's states. `yihu grammar mine` trains it.
+any dialect from the encoder's states. `yihu grammar mine` trains it, and the encoder with it.
 """
 
 from __future__ import annotations

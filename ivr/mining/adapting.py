@@ -2,7 +2,7 @@
 
 A head alone can only read what an encoder for Mandarin and English has kept. Here the encoder's
 upper layers are changed a little too (audio/adapter.py), so that what tells the phones of a
-dialect apart reaches the head. Needs JAX: `pip install 'yihu[adapt]'`.
+dialect apart reaches the head. Needs JAX, which nothing but this does.
 """
 
 from __future__ import annotations

@@ -57,8 +57,7 @@ UNHEARD = 0.6
 ANOTHERS = 0.3
 """Confidence from which a hearing points to another service than the one it was said for."""
 
-
-NO_JAX = "to teach the encoder takes JAX: `pip install 'yihu[adapt]'`, or say --no-adapt"
+NO_JAX = "to teach the encoder takes JAX: `.venv/bin/pip install '.[adapt]'`, or say --no-adapt"
 
 
 class MiningError(Exception):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from audio import models
 from audio.engines import make_kokoro, make_synthesiser
-from audio.kokoro import KokoroSynthesiser
+from audio.kokoro import SPEAKERS, KokoroSynthesiser
 from audio.pyttsx import PyttsxSynthesiser
 from audio.sound import frame_levels, rms_db, to_samples
 from audio.synthesiser import Speech, SynthesiserError
@@ -15,6 +16,8 @@ from ivr.config import load_settings
 
 @pytest.fixture(scope="module")
 def kokoro() -> KokoroSynthesiser:
+    for name in ("kokoro", SPEAKERS):
+        models.install(name, load_settings().models, report=lambda line: None)
     return make_kokoro("zf_xiaoxiao", load_settings().models, threads=2)
 
 
