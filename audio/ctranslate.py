@@ -40,15 +40,15 @@ def read(path: Path) -> Weights:
     with path.open("rb") as file:
         try:
             (version,) = _unpacked(file, "I")
-            if version != VERSION:
-                raise ValueError(f"{path} is of version {version}, and {VERSION} is known")
             spec = _text(file)
             revision, count = _unpacked(file, "II")
             arrays = dict(_array(file) for _ in range(count))
             (count,) = _unpacked(file, "I")
             aliases = {_text(file): _text(file) for _ in range(count)}
-        except (struct.error, KeyError, UnicodeDecodeError) as error:
+        except (struct.error, KeyError, ValueError) as error:
             raise ValueError(f"{path} is no model of CTranslate2: {error!r}") from error
+    if version != VERSION:
+        raise ValueError(f"{path} is of version {version}, and only {VERSION} is known")
     return Weights(spec, revision, arrays, aliases)
 
 

@@ -44,6 +44,10 @@ from ivr.understanding.when import When
 
 N_BEST = 3
 """Hypotheses looked at; further ones differ little and cost as much."""
+BESIDE_SOUNDS = 2
+"""The same where the sounds are one more."""
+SOUNDS_COUNT = 0.7
+"""How much the syllables in the sounds count, and the texts together the rest."""
 LONGEST = 60
 """Syllables of an utterance looked at, from its end: the need follows the story."""
 FRAME_SHARE = 8
@@ -68,6 +72,8 @@ ACCEPT = 0.45
 """Confidence below which a service is out of scope rather than read back."""
 EMERGENCY_ACCEPT = 0.15
 """The same for an emergency: it is only ever asked about, so a false one costs a question."""
+EMERGENCY_FIRST = 0.6
+"""Confidence from which it is asked about before anything that is likelier: 胸口很痛，快叫医生."""
 PARTLY = 0.6
 """Share of an answer that must be heard for it to be looked at."""
 ASKED, UNASKED = 0.12, 0.3
@@ -121,7 +127,7 @@ CONSENT = frozenset({"yes", "4", "5"})
 OUTDONE = 1.0
 """The same in deviations by which an answer stands out, ..."""
 CONSENT_OUTDONE, CONSENT_OUTDONE_BY_EAR = 0.5, 0.0
-"""... for consent that was written, and for consent that is told by the sounds alone."""
+"""... for consent in the likeliest text, and for consent in another or in the sounds alone."""
 SHORT = 2
 """Syllables of a yes whose sounds tell little."""
 DENIED, DENIED_BY_EAR = 0.7, 0.4
@@ -193,6 +199,20 @@ def _with_sounds(heard: Sequence[Heard], sounding: Sounding | None) -> list[Hear
     if sounding is None:
         return list(heard)
     return [*heard, Heard("", sounding.syllables, 0.5, heard[0].score)]
+
+
+def _led_by_sounds(heard: Sequence[Heard], sounding: Sounding | None) -> list[Heard]:
+    """What needs are looked for in: the sounds themselves, and the best of the texts."""
+    if sounding is None:
+        return list(heard)
+    told = sum(one.weight for one in heard[:BESIDE_SOUNDS])
+    return [
+        *(
+            replace(one, weight=(1 - SOUNDS_COUNT) * one.weight / told)
+            for one in heard[:BESIDE_SOUNDS]
+        ),
+        Heard("", sounding.syllables, SOUNDS_COUNT, heard[0].score),
+    ]
 
 
 def _entries(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> list[Entry]:
@@ -530,8 +550,9 @@ class Matcher:
 
         And the services named clearly, each in a stretch of its own, the clearest first.
         """
-        ranking = _rank(self._services, heard, whole=False)
-        talk = _rank(self._everyday, heard, whole=True)
+        told = _led_by_sounds(heard, sounding)
+        ranking = _rank(self._services, told, whole=False)
+        talk = _rank(self._everyday, told, whole=True)
         everyday = _weighed(self._everyday, talk, 0)
         start, end = self._services.span(ranking.best[0], heard[0].syllables)
         times = timed.places[0] if timed else frozenset()
@@ -639,13 +660,14 @@ class Matcher:
             if own.isdisjoint(range(sign.start, sign.end)) and sign.start in near
         }
         denied = not NEGATIONS.isdisjoint(heard.syllables[start:end])
+        its_own = not NEGATIONS.isdisjoint(_syllables(entry.text))  # 务 is read as 勿 is
         told = self._topics.beside(heard.text[first:last], {n - first for n in own})
         return {
             "covered": len(own) / max(1, len(near) - len(passed)),
             "written": 0.0
             if times is None
             else len(own) / max(1, len(near) - len(passed | (near & times - own))),
-            "negated": float(denied and NEGATIVE.isdisjoint(entry.text)),
+            "negated": float(denied and not its_own and NEGATIVE.isdisjoint(entry.text)),
             "beside": min(5.0, max(-10.0, told)),
             **{kind: float(kind in beside) for kind in Sign},
         }
@@ -737,9 +759,10 @@ class Matcher:
         beyond = dict(zip(spotter.labels, spotter.pool(standing_out)[0].tolist(), strict=True))
         first, second = sorted(beyond, key=lambda code: -beyond[code])[:2]
         written = told.confidence >= ACT_HEARD
+        likeliest = written and told.phrase in heard[0].text
         fitting = told if written else _clearest(by_ear)
         if fitting:
-            consent = CONSENT_OUTDONE if written else CONSENT_OUTDONE_BY_EAR
+            consent = CONSENT_OUTDONE if likeliest else CONSENT_OUTDONE_BY_EAR
             outdone = consent if fitting.code in CONSENT else OUTDONE
             denied = self._denied(fitting, sounding, DENIED if written else DENIED_BY_EAR)
             if not denied and not _contradicted(fitting, outdone, by_ear, beyond):
@@ -931,7 +954,7 @@ def decide(found: Findings, state: State) -> Meaning:
     ):
         rivals = base.candidates if timed.share < MOSTLY else ()  # else what time words sound like
         return replace(base, kind=Kind.TIME, confidence=CLEAR, candidates=rivals)
-    if best.confidence >= ACCEPT:
+    if best.confidence >= ACCEPT and emergency.confidence < EMERGENCY_FIRST:
         others = tuple(code for code in found.named if code != best.code)
         return replace(
             base, kind=Kind.SERVICE, code=best.code, confidence=best.confidence, also=others
