@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,17 +79,13 @@ class AdaptedEncoder:
                 raise ValueError(f"{folder} has no {name} of shape {shape}")
             arrays[name] = (matrix + change.up @ change.down).astype(matrix.dtype)
         model = ctranslate.Weights(weights.spec, weights.revision, arrays, weights.aliases)
-        self._model = ctranslate2.models.Whisper(
-            str(folder),
-            device="cpu",
-            compute_type="int8",
-            intra_threads=threads,
-            files={
-                "model.bin": ctranslate.packed(model),
-                "vocabulary.json": json.dumps(_TOKENS).encode(),
-                "config.json": b"{}",
-            },
-        )
+        with TemporaryDirectory(prefix="yihu-") as made:  # given in memory, it would stay there
+            (Path(made) / "model.bin").write_bytes(ctranslate.packed(model))
+            (Path(made) / "vocabulary.json").write_text(json.dumps(_TOKENS))
+            (Path(made) / "config.json").write_text("{}")
+            self._model = ctranslate2.models.Whisper(
+                made, device="cpu", compute_type="int8", intra_threads=threads
+            )
 
     def states(self, mel: Matrix, frames: int) -> Matrix:
         """Of the first `frames` of 20 ms of a spectrogram, shape (frames, dimension).

@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +37,19 @@ class Weights:
 
 
 def read(path: Path) -> Weights:
-    """Raises OSError, and ValueError for a file that is not one of them."""
+    """Its arrays stay in the file until they are looked at.
+
+    Raises OSError, and ValueError for a file that is not one of them.
+    """
     with path.open("rb") as file:
         try:
-            (version,) = _unpacked(file, "I")
-            spec = _text(file)
-            revision, count = _unpacked(file, "II")
-            arrays = dict(_array(file) for _ in range(count))
-            (count,) = _unpacked(file, "I")
-            aliases = {_text(file): _text(file) for _ in range(count)}
+            mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+            (version,) = _unpacked(mapped, "I")
+            spec = _text(mapped)
+            revision, count = _unpacked(mapped, "II")
+            arrays = dict(_array(mapped) for _ in range(count))
+            (count,) = _unpacked(mapped, "I")
+            aliases = {_text(mapped): _text(mapped) for _ in range(count)}
         except (struct.error, KeyError, ValueError) as error:
             raise ValueError(f"{path} is no model of CTranslate2: {error!r}") from error
     if version != VERSION:
@@ -68,20 +73,23 @@ def packed(weights: Weights) -> bytes:
     return b"".join(parts)
 
 
-def _array(file: IO[bytes]) -> tuple[str, Array]:
+def _array(file: mmap) -> tuple[str, Array]:
     name = _text(file)
     (dimensions,) = _unpacked(file, "B")
     shape = _unpacked(file, f"{dimensions}I")
     number, size = _unpacked(file, "BI")
-    return name, np.frombuffer(file.read(size), _TYPES[number]).reshape(shape)
+    start = file.tell()
+    file.seek(start + size)
+    dtype = _TYPES[number]
+    return name, np.frombuffer(file, dtype, size // dtype.itemsize, start).reshape(shape)
 
 
-def _text(file: IO[bytes]) -> str:
+def _text(file: mmap) -> str:
     (size,) = _unpacked(file, "H")
     return file.read(size).rstrip(b"\0").decode()
 
 
-def _unpacked(file: IO[bytes], form: str) -> tuple[Any, ...]:
+def _unpacked(file: mmap, form: str) -> tuple[Any, ...]:
     form = "<" + form
     return struct.unpack(form, file.read(struct.calcsize(form)))
 

@@ -73,7 +73,7 @@ ACCEPT = 0.45
 EMERGENCY_ACCEPT = 0.15
 """The same for an emergency: it is only ever asked about, so a false one costs a question."""
 EMERGENCY_FIRST = 0.6
-"""Confidence from which it is asked about before anything that is likelier: 胸口很痛，快叫医生."""
+"""Confidence from which it is told before anything that is likelier: 胸口很痛，快叫医生."""
 PARTLY = 0.6
 """Share of an answer that must be heard for it to be looked at."""
 ASKED, UNASKED = 0.12, 0.3

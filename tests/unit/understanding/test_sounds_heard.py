@@ -12,8 +12,8 @@ import pytest
 
 from audio.phones import SILENCE, PhoneHead, Sounds
 from audio.recogniser import Hypothesis
-from ivr.understanding.match import Matcher, understand
-from ivr.understanding.meaning import Kind, Meaning, State
+from ivr.understanding.match import Findings, Heard, Matcher, Timed, decide, understand
+from ivr.understanding.meaning import Candidate, Kind, Meaning, State
 from ivr.understanding.sounds import SyllableReader
 from ivr.understanding.syllables import Syllable
 
@@ -196,3 +196,35 @@ def test_answers_are_aligned_once_with_the_same_result(matcher: Matcher) -> None
         for spotter in (matcher._acts, matcher._ratings):
             _, beyond = spotter.shares_and_beyond_chance(sounding.alike)
             assert np.array_equal(beyond, spotter.beyond_chance(sounding.alike))
+
+
+def test_a_syllable_that_is_read_like_a_no_is_none(says: Callable[..., Meaning]) -> None:
+    """务 of 服务 sounds like 勿."""
+    meaning = says("我要洗衣服务", "我要洗漱", "guanzhong", State.OPEN)
+    assert (meaning.kind, meaning.code) == (Kind.SERVICE, "laundry")
+    assert meaning.confidence > 0.9
+
+
+@pytest.mark.parametrize("sure, understood", [(0.98, "emergency"), (0.4, "doctor_consult")])
+def test_what_may_be_an_emergency_is_told_before_anything_likelier(
+    sure: float, understood: str
+) -> None:
+    """我胸口很痛，快叫医生."""
+    found = Findings(
+        heard=(Heard("我胸口很痛快叫医生", (), 1.0, -0.3),),
+        act=Candidate("", 0.0),
+        timed=Timed(None, (), (), 0.0),
+        candidates=(Candidate("doctor_consult", 0.99), Candidate("emergency", sure)),
+    )
+    meaning = decide(found, State.OPEN)
+    assert (meaning.kind, meaning.code) == (Kind.SERVICE, understood)
+
+
+def test_a_yes_in_a_text_that_is_not_the_likeliest_is_none_if_the_sounds_say_no(
+    matcher: Matcher,
+) -> None:
+    read = matcher.grammar.dialects["mandarin"].pronunciation.read
+    sounds = sounds_of([reading[0][0] for reading in read("错了")])
+    texts = [Hypothesis("您说", -1.2, sounds), Hypothesis("没错", -1.5)]
+    meaning = understand(texts, State.CONFIRM, matcher, NOW)
+    assert meaning.code != "yes"
