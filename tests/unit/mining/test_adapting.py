@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from audio import ctranslate, models
 from audio.adapter import AdaptedEncoder, window
 from audio.engines import make_recogniser
 from audio.phones import PhoneHead
+from audio.sound import to_samples, write_wav
 from audio.whisper import WhisperRecogniser
+from ivr.cli import app
+from ivr.commands import mine as command
 from ivr.config import load_settings
 from ivr.mining.adapting import Lesson, adapt
 from ivr.mining.encoder import Encoder
+from ivr.mining.mine import Hearing, MiningError, Planned, adapted, on_the_line, sound_of
 from ivr.mining.training import Utterance, fit
 
 PHONES = ("_", "a", "k", "s", "u")
@@ -89,6 +95,44 @@ def test_an_encoder_learns_to_hear_other_sounds(folder: Path) -> None:
         name for layer in range(2, 6) for name in Encoder(weights).matrices(layer)
     }
     assert fit(head, unheard).accuracy > 0.8
+
+
+def test_encoder_and_head_are_taught_with_what_was_mined(folder: Path, tmp_path: Path) -> None:
+    recogniser = make_recogniser("whisper", "whisper-base", folder.parent)
+    assert isinstance(recogniser, WhisperRecogniser)
+    chance = np.random.default_rng(4)
+    hearings = []
+    for number in range(3):
+        saying = Planned(number, "mandarin", "", "", "", 1.0, (("k", "a"), ("s", "u")), "")
+        spoken = (np.sin(np.cumsum(chance.uniform(0.2, 0.9, 12000))) * 9000).astype(np.int16)
+        write_wav(sound_of(tmp_path, saying), spoken)
+        lines = [on_the_line(to_samples(spoken), number, 1, line) for line in range(2)]
+        states = [recogniser.states(line) for line in lines]
+        hearings.append(Hearing(saying, (), tuple(s for s in states if s is not None)))
+    before = ignorant(PHONES)
+    head = adapted(before, hearings, tmp_path, recogniser, folder, 1, lambda line: None)
+    assert len(head.changes) == 16
+    assert all(np.abs(change.up).max() > 0 for change in head.changes.values())
+    assert not np.array_equal(head.weights, before.weights)
+
+
+def test_without_jax_it_is_said_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ivr.mining.adapting", None)
+    with pytest.raises(MiningError, match="--no-adapt"):
+        adapted(
+            ignorant(PHONES), [], tmp_path, object.__new__(WhisperRecogniser), tmp_path, 1, print
+        )
+    monkeypatch.setenv("YIHU_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(
+        command, "load_recogniser", lambda *given: object.__new__(WhisperRecogniser)
+    )
+    result = CliRunner().invoke(app, ["grammar", "mine", "--count", "1"])
+    assert result.exit_code == 1
+    assert "--no-adapt" in result.output
+    assert not list(tmp_path.rglob("*.wav")), "hours of speaking come after"
 
 
 def test_a_model_that_is_none_of_whispers_is_refused(folder: Path) -> None:
