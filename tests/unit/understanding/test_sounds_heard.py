@@ -200,7 +200,7 @@ def test_answers_are_aligned_once_with_the_same_result(matcher: Matcher) -> None
 
 def test_a_syllable_that_is_read_like_a_no_is_none(says: Callable[..., Meaning]) -> None:
     """务 of 服务 sounds like 勿."""
-    meaning = says("我要洗衣服务", "我要洗漱", "guanzhong", State.OPEN)
+    meaning = says("想要洗衣服务", "想要洗漱", "guanzhong", State.OPEN)
     assert (meaning.kind, meaning.code) == (Kind.SERVICE, "laundry")
     assert meaning.confidence > 0.9
 
