@@ -7,7 +7,6 @@ and fifty. The first encoder stays as it is, since the decoder writes words from
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +64,7 @@ class AdaptedEncoder:
         """
         import ctranslate2
 
-        weights = ctranslate.read(folder / "model.bin")
+        weights = ctranslate.read(folder / ctranslate.MODEL)
         arrays = {
             name: array
             for name, array in weights.arrays.items()
@@ -80,9 +79,7 @@ class AdaptedEncoder:
             arrays[name] = (matrix + change.up @ change.down).astype(matrix.dtype)
         model = ctranslate.Weights(weights.spec, weights.revision, arrays, weights.aliases)
         with TemporaryDirectory(prefix="yihu-") as made:  # given in memory, it would stay there
-            (Path(made) / "model.bin").write_bytes(ctranslate.packed(model))
-            (Path(made) / "vocabulary.json").write_text(json.dumps(_TOKENS))
-            (Path(made) / "config.json").write_text("{}")
+            ctranslate.write(Path(made), model, _TOKENS, {})
             self._model = ctranslate2.models.Whisper(
                 made, device="cpu", compute_type="int8", intra_threads=threads
             )

@@ -6,8 +6,9 @@ CTranslate2 itself neither tells the weights of a model nor takes others. The fo
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+MODEL, CONFIG = "model.bin", "config.json"
 VERSION = 6
 _TYPES = {n: np.dtype(name) for n, name in enumerate(("f4", "i1", "i2", "i4", "f2"))}
 _NUMBERS = {dtype: n for n, dtype in _TYPES.items()}
@@ -57,20 +59,24 @@ def read(path: Path) -> Weights:
     return Weights(spec, revision, arrays, aliases)
 
 
-def packed(weights: Weights) -> bytes:
-    """What a file of these weights holds."""
-    parts = [struct.pack("<I", VERSION), _packed(weights.spec)]
-    parts.append(struct.pack("<II", weights.revision, len(weights.arrays)))
+def write(folder: Path, weights: Weights, tokens: Sequence[str], config: Mapping[str, Any]) -> None:
+    """A model that CTranslate2 can load. Raises OSError."""
+    with (folder / MODEL).open("wb") as file:
+        file.writelines(_parts(weights))
+    (folder / "vocabulary.json").write_text(json.dumps(tokens))
+    (folder / CONFIG).write_text(json.dumps(config))
+
+
+def _parts(weights: Weights) -> Iterator[bytes]:
+    yield struct.pack("<I", VERSION) + _packed(weights.spec)
+    yield struct.pack("<II", weights.revision, len(weights.arrays))
     for name, array in weights.arrays.items():
-        parts += [
-            _packed(name),
-            struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape),
-            struct.pack("<BI", _NUMBERS[array.dtype], array.nbytes),
-            array.tobytes(),
-        ]
-    parts.append(struct.pack("<I", len(weights.aliases)))
-    parts += [_packed(text) for pair in weights.aliases.items() for text in pair]
-    return b"".join(parts)
+        yield _packed(name)
+        yield struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape)
+        yield struct.pack("<BI", _NUMBERS[array.dtype], array.nbytes)
+        yield array.tobytes()
+    yield struct.pack("<I", len(weights.aliases))
+    yield from (_packed(text) for pair in weights.aliases.items() for text in pair)
 
 
 def _array(file: mmap) -> tuple[str, Array]:

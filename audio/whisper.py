@@ -1,17 +1,19 @@
 """Whisper through CTranslate2, tuned for short telephone answers and for many callers.
 
-Four things differ from the usual way of running it. Only the spoken window is encoded, padded to
-one of a few lengths and not to 30 s: a quarter of the time for the same text. And what it says is
-not believed at once: on speech it does not know, Whisper repeats itself or its prompt, so such
-texts are recognised as collapsed and the sound is decoded again another way. Utterances that wait
-at the same time are decoded together where they can be: that saves a fifth of the time of each.
-The encoder has enough to do with one, and gains nothing from more. And a second encoder, taught to
-hear dialects, tells the sounds beside the words.
+Five things differ from the usual way of running it. Only the spoken window is encoded, padded to
+one of a few lengths and not to 30 s: a quarter of the time for the same text. The decoder knows the
+tokens that Chinese is written with, and no others (vocabulary.py). What it says is not believed at
+once: on speech it does not know, Whisper repeats itself or its prompt, so such texts are recognised
+as collapsed and the sound is decoded again another way. Utterances that wait at the same time are
+decoded together where they can be: that saves a fifth of the time of each. The encoder has enough
+to do with one, and gains nothing from more. And a second encoder, taught to hear dialects, tells
+the sounds beside the words.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 import zlib
@@ -20,17 +22,25 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audio import ctranslate
 from audio.adapter import AdaptedEncoder
 from audio.phones import Matrix, PhoneHead, Sounds
 from audio.recogniser import TELEPHONE_HZ, Hypothesis, RecogniserError, Samples, Utterance
 from audio.sound import resample, spoken_part
 from audio.text import plain
+from audio.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+    from faster_whisper.tokenizer import Tokenizer
 
 WHISPER_HZ = 16000
+TOKENIZER = "tokenizer.json"
 WINDOWS_S = (6, 8, 10, 15, 30)
 """Lengths the sound is padded to; few, so that buffers are reused."""
 TAIL_S = 1.0
@@ -95,19 +105,12 @@ class WhisperRecogniser:
         Raises RecogniserError.
         """
         import ctranslate2
-        from faster_whisper import WhisperModel
-        from faster_whisper.tokenizer import Tokenizer
 
         try:
-            loaded = WhisperModel(
-                str(folder),
-                device="cpu",
-                compute_type="int8",
-                cpu_threads=threads,
-            )
+            loaded, self._tokens, self._vocabulary = _loaded(folder, threads)
         except (RuntimeError, OSError, ValueError) as error:
             raise RecogniserError(
-                f"{folder} is no Whisper model ({error}): run `yihu models verify`"
+                f"{folder} cannot be loaded as a Whisper model ({error}): run `yihu models verify`"
             ) from error
         try:
             changes = phones.changes if phones else {}
@@ -120,7 +123,6 @@ class WhisperRecogniser:
         self._model = loaded.model
         self._encode_features = loaded.encode
         self._features = loaded.feature_extractor
-        self._tokens = Tokenizer(loaded.hf_tokenizer, True, task="transcribe", language="zh")
         self._beam = beam
         self._phones = phones
         self._prompt_length = lru_cache(PROMPTS_KNOWN)(lambda question: len(self._start(question)))
@@ -216,7 +218,8 @@ class WhisperRecogniser:
     def _start(self, question: str) -> list[int]:
         """What the decoder goes on from."""
         before = [self._tokens.sot_prev, *self._tokens.encode(" " + question)] if question else []
-        return [*before, *self._tokens.sot_sequence, self._tokens.no_timestamps]
+        start = [*before, *self._tokens.sot_sequence, self._tokens.no_timestamps]
+        return self._vocabulary.here(start)
 
     def _decode(
         self, asked: Sequence[tuple[_Encoded, str]], beam: int, n_best: int
@@ -259,10 +262,33 @@ class WhisperRecogniser:
     def _texts(self, result: Any) -> list[Hypothesis]:
         best: dict[str, float] = {}
         for ids, score in zip(result.sequences_ids, result.scores, strict=True):
-            text = plain(self._tokens.decode(ids))
+            text = plain(self._tokens.decode(self._vocabulary.whole(ids)))
             if text:
                 best[text] = max(score, best.get(text, -math.inf))
         return [Hypothesis(text, min(0.0, score)) for text, score in best.items()]
+
+
+def _loaded(folder: Path, threads: int) -> tuple[WhisperModel, Tokenizer, Vocabulary]:
+    """A model that knows no tokens but those of use.
+
+    Raises OSError, RuntimeError and ValueError.
+    """
+    from faster_whisper import WhisperModel
+    from faster_whisper.tokenizer import Tokenizer
+    from tokenizers import Tokenizer as AnyTokenizer
+
+    whole = AnyTokenizer.from_buffer((folder / TOKENIZER).read_bytes())
+    tokens = Tokenizer(whole, True, task="transcribe", language="zh")
+    vocabulary = Vocabulary(tokens)
+    weights = vocabulary.weights(ctranslate.read(folder / ctranslate.MODEL))
+    config = vocabulary.config(json.loads((folder / ctranslate.CONFIG).read_bytes()))
+    with TemporaryDirectory(prefix="yihu-") as made:
+        for name in TOKENIZER, "preprocessor_config.json":
+            if (folder / name).exists():
+                (Path(made) / name).symlink_to((folder / name).absolute())
+        ctranslate.write(Path(made), weights, vocabulary.tokens, config)
+        model = WhisperModel(made, device="cpu", compute_type="int8", cpu_threads=threads)
+    return model, tokens, vocabulary
 
 
 def _joined(group: Sequence[_Encoded]) -> Any:

@@ -326,7 +326,7 @@ def adapted(
         if lessons:
             sayings.append(lessons)
     try:
-        weights = ctranslate.read(model_folder / "model.bin")
+        weights = ctranslate.read(model_folder / ctranslate.MODEL)
         return adapt(weights, head, sayings, seed=seed, report=report)
     except ValueError as error:
         raise MiningError(f"its encoder cannot be taught: {error}") from error

@@ -42,7 +42,8 @@ def change(size: float) -> Change:
 def test_weights_are_written_as_they_were_read(folder: Path, tmp_path: Path) -> None:
     weights = ctranslate.read(folder / "model.bin")
     assert weights.spec == "WhisperSpec"
-    assert ctranslate.packed(weights) == (folder / "model.bin").read_bytes()
+    ctranslate.write(tmp_path, weights, [], {})
+    assert (tmp_path / "model.bin").read_bytes() == (folder / "model.bin").read_bytes()
 
 
 @pytest.mark.parametrize("size", [0, 3, 5000])

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
 from pypinyin import lazy_pinyin
 from rapidfuzz.distance import Levenshtein
 
+from audio import models
 from audio.cache import PromptCache
-from audio.recogniser import Samples, Utterance
+from audio.recogniser import RecogniserError, Samples, Utterance
 from audio.synthesiser import Speech
+from audio.text import plain
+from audio.vocabulary import Vocabulary
 from audio.whisper import WhisperRecogniser, collapsed
+from ivr.config import load_settings
 
 QUESTION = "您好，请问您需要什么服务？"
 SPOKEN = "请人来家里打扫一下卫生"
@@ -21,6 +30,11 @@ SPOKEN = "请人来家里打扫一下卫生"
 @pytest.fixture(scope="module")
 def sound(voice: PromptCache, on_the_line: Callable[[Speech], Samples]) -> Samples:
     return on_the_line(voice.make(SPOKEN, speed=0.85))
+
+
+@pytest.fixture(scope="module")
+def whisper_model(whisper: WhisperRecogniser) -> Path:
+    return models.require("whisper-base", load_settings().models)
 
 
 def heard_wrong(text: str, spoken: str) -> float:
@@ -95,3 +109,55 @@ def test_collapsed_text_is_not_believed(text: str, seconds: float) -> None:
 )
 def test_ordinary_answers_are_believed(text: str) -> None:
     assert not collapsed(text, 2.0, QUESTION)
+
+
+def test_all_that_is_said_in_chinese_can_be_written(whisper_model: Path) -> None:
+    tokens = Tokenizer(
+        tokenizers.Tokenizer.from_file(str(whisper_model / "tokenizer.json")),
+        True,
+        task="transcribe",
+        language="zh",
+    )
+    vocabulary = Vocabulary(tokens)
+    assert len(vocabulary.tokens) < 3500
+    for text in (
+        "您好，请问您需要什么服务？",
+        "屋里向龌龊煞",
+        "囥、覅、嗲、齆",
+        "120 打 A 座 3 单元 16 号",
+    ):
+        whole = tokens.encode(text)
+        assert vocabulary.whole(vocabulary.here(whole)) == whole
+    assert len(vocabulary.here(tokens.encode("ねこ, кошка"))) < len(tokens.encode("ねこ, кошка"))
+    assert vocabulary.whole(vocabulary.here(tokens.sot_sequence)) == tokens.sot_sequence
+
+
+def test_with_fewer_tokens_each_is_as_likely_as_before(
+    whisper: WhisperRecogniser, whisper_model: Path, sound: Samples
+) -> None:
+    """The texts of a decoder that chooses among all tokens, and how likely it finds them."""
+    (told, *_) = whisper.recognise(sound)
+    mel = whisper.mel(sound)
+    assert mel is not None
+    model = WhisperModel(str(whisper_model), device="cpu", compute_type="int8")
+    result = model.model.generate(
+        model.encode(mel),
+        [["<|startoftranscript|>", "<|zh|>", "<|transcribe|>", "<|notimestamps|>"]],
+        beam_size=5,
+        return_scores=True,
+        repetition_penalty=1.15,
+        no_repeat_ngram_size=3,
+    )[0]
+    assert plain(model.hf_tokenizer.decode(result.sequences_ids[0])) == told.text
+    assert result.scores[0] == pytest.approx(told.score, abs=0.05)
+
+
+def test_a_model_that_is_not_whole_is_refused_and_left_as_it_is(
+    whisper_model: Path, tmp_path: Path
+) -> None:
+    for name in ("tokenizer.json", "model.bin", "config.json"):
+        shutil.copytree(whisper_model, tmp_path / name)
+        (tmp_path / name / name).write_bytes((whisper_model / name).read_bytes()[:1000])
+        with pytest.raises(RecogniserError, match="run `yihu models verify`"):
+            WhisperRecogniser(tmp_path / name)
+        assert (tmp_path / name / name).stat().st_size == 1000
