@@ -33,12 +33,11 @@ class Clues:
     share times the probability it gave a token."""
     negated: float = 0.0
     """1 if a negation was heard inside the phrase, which has none (血压不高)."""
-    syllables: float = 0.0
-    """What all syllables of the utterance say for the service against everyday talk (topics.py)."""
-    pairs: float = 0.0
-    """The same of neighbouring pairs of syllables."""
+    topic: float = 0.0
+    """What all syllables of the utterance say for the service against everyday talk (topics.py),
+    within (-1, 1)."""
     topic_lead: float = 0.0
-    """How far both are above those of the next service."""
+    """How far that is above what they say for the next service, likewise."""
     beside: float = 0.0
     """How much like an order and unlike talk the words beside the need are, within [-10, 5]."""
     done: float = 0.0
@@ -69,6 +68,30 @@ class Clues:
     """1 if the phrase is of a dialect with readings of its own: in its sounds less stands out."""
 
 
+_ALONE = Clues(
+    share=0.87,
+    strength=0.0,
+    lead=0.67,
+    over_everyday=0.52,
+    covered=1.05,
+    length=1.67,
+    doubt=0.0,
+    negated=-0.05,
+    topic=2.43,
+    topic_lead=2.62,
+    beside=0.13,
+    done=-0.23,
+    declines=-0.83,
+    enquires=0.72,
+    commands=-1.22,
+    others=-0.26,
+    supposes=-0.58,
+    expected=1.2,
+)
+"""Of words alone, typed or from a recogniser that tells no sounds."""
+_BIAS_ALONE = -9.72
+_OUTRIGHT_ALONE = 1.91
+"""我要理发, heard just so, is no chance."""
 _WEIGHTS = Clues(
     share=8.45,
     strength=0.23,
@@ -78,9 +101,7 @@ _WEIGHTS = Clues(
     length=-1.88,
     doubt=-5.26,
     negated=-0.33,
-    syllables=0.02,
-    pairs=0.21,
-    topic_lead=0.17,
+    topic=1.5,
     beside=0.19,
     done=-1.97,
     declines=-2.52,
@@ -89,28 +110,26 @@ _WEIGHTS = Clues(
     others=-1.88,
     supposes=-1.71,
     expected=1.2,
-    written=0.0,
     sounded=-2.59,
     beyond=0.61,
     beyond_lead=0.61,
     beyond_talk=-0.63,
     distant=0.38,
 )
+"""Of words beside the sounds, and of the sounds."""
 _BIAS = -7.9
 _BY_LENGTH = 1.67
 """A long utterance takes more evidence, ..."""
 _BY_SHARE = -5.75
 """... and the evidence of a phrase that was heard as a whole tells less than it weighs."""
 _FOR, _AGAINST = 0.93, 0.33
-"""What the words tell for a service and against it, as a part of what they tell alone, where the
-sounds are known too: a recogniser that writes the wrong words has heard the right sounds."""
-_BESIDE_SOUNDS = {"length": 1.1, "pairs": 0.1}
-"""What some clues in the words tell besides, ..."""
-_MOST_BESIDE = 6.0
-"""... up to here and down to its negative, ..."""
+"""What the words tell for a service and against it, as a part of what they weigh, unless the need
+stands in them: a recogniser that writes the wrong words has heard the right sounds."""
+_LENGTH_BESIDE = 1.1
+"""What the length tells besides, ..."""
 _MOST_LENGTH = 1.8
-"""... and of the length up to six syllables: a word is like another by chance, but a story is no
-surer than a sentence."""
+"""... up to six syllables: a word is like another by chance, but a story is no surer than a
+sentence."""
 _BEHIND = 0.34
 """What each deviation tells by which another service stands out more."""
 _OF_SOUNDS = ("sounded", "beyond", "beyond_lead", "beyond_talk", "distant")
@@ -119,46 +138,46 @@ _OUTRIGHT = 0.95
 _MOSTLY = 0.5
 """The least of `written` for it to have been said."""
 _OUTRIGHT_BONUS = 3.0
-"""我要理发, heard just so, is no chance."""
 _STANDS_BONUS = 6.0
 """明天上午洗澡, written just so, is less of one: whatever its other words sound like."""
 
 
 def contributions(clues: Clues) -> dict[str, float]:
     """What each clue adds to the log-odds, by its name, with what is added whatever is heard."""
-    added = {
-        field.name: getattr(_WEIGHTS, field.name) * getattr(clues, field.name)
-        for field in fields(Clues)
-    }
     against = clues.negated + sum(getattr(clues, sign) for sign in Sign)
-    whole = clues.share >= _OUTRIGHT and clues.covered >= 1
-    stands = clues.sounded and clues.written >= _MOSTLY and not against
-    outright = whole and not against
+    outright = clues.share >= _OUTRIGHT and clues.covered >= 1 and not against
+    if not clues.sounded:
+        return {
+            **_added(clues, _ALONE),
+            "outright": _OUTRIGHT_ALONE if outright else 0.0,
+            "bias": _BIAS_ALONE,
+        }
+    stands = clues.written >= _MOSTLY and not against
     told = {
-        **added,
+        **_added(clues, _WEIGHTS),
         "strength by length": _BY_LENGTH * clues.strength * clues.length,
         "strength by share": _BY_SHARE * clues.strength * clues.share,
         "outright": _STANDS_BONUS if stands else _OUTRIGHT_BONUS if outright else 0.0,
         "bias": _BIAS,
     }
-    if stands or outright or not clues.sounded:  # what stands in the text needs no other witness
-        return {name: value for name, value in told.items() if name not in _OF_SOUNDS}
     words = {name: value for name, value in told.items() if name not in _OF_SOUNDS}
+    if stands or outright:  # what stands in the text needs no other witness
+        return words
     part = _FOR if sum(words.values()) > 0 else _AGAINST
+    beside = _LENGTH_BESIDE * min(_MOST_LENGTH, clues.length)
     return {
         **{name: told[name] for name in _OF_SOUNDS},
         "behind": _BEHIND * min(0.0, clues.beyond_lead),
-        **{name: part * value + _beside(name, clues) for name, value in words.items()},
+        **{name: part * value for name, value in words.items()},
+        "length": part * words["length"] + beside,
     }
 
 
-def _beside(name: str, clues: Clues) -> float:
-    """What a clue in the words adds where the sounds are known too."""
-    if name not in _BESIDE_SOUNDS:
-        return 0.0
-    value: float = getattr(clues, name)
-    most = _MOST_LENGTH if name == "length" else _MOST_BESIDE
-    return _BESIDE_SOUNDS[name] * min(most, max(-_MOST_BESIDE, value))
+def _added(clues: Clues, weights: Clues) -> dict[str, float]:
+    return {
+        field.name: getattr(weights, field.name) * getattr(clues, field.name)
+        for field in fields(Clues)
+    }
 
 
 def of_service(clues: Clues) -> float:

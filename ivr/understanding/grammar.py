@@ -84,7 +84,7 @@ class Dialect:
     frames: tuple[str, ...]
     """Words around the need that name no service (我要, 请人来)."""
     talk: tuple[str, ...]
-    """More that orders nothing, from templates: for topics.py, which weighs whole utterances."""
+    """More that orders nothing: for topics.py, which weighs whole utterances."""
     stories: tuple[tuple[str, str], ...]
     """Service codes with whole sentences in which the need is told, for topics.py too."""
     signs: Mapping[Sign, tuple[str, ...]]
@@ -213,7 +213,12 @@ def load_dialect(folder: Path, services: frozenset[str]) -> Dialect:
         pronunciation=load_pronunciation(folder),
         phrases=tuple(dict.fromkeys(phrases)),
         frames=tuple(t for frame in frames.get("frames", ()) for t in expand(frame, rules)),
-        talk=tuple(t for one in frames.get("talk", ()) for t in expand(one, rules)),
+        talk=tuple(
+            text
+            for kind in read_entries(folder / "talk.yaml").values()
+            for one in kind
+            for text in expand(one, rules)
+        ),
         stories=tuple(
             (phrase.code, phrase.text)
             for phrase in _phrases(folder / "stories.yaml", Topic.SERVICE, name, rules, services)

@@ -39,7 +39,7 @@ from ivr.understanding.spotting import (
 )
 from ivr.understanding.syllables import Syllable, every_syllable, from_pinyin, han, pinyin_of
 from ivr.understanding.times import CERTAIN, CLEAR, Found, TimeSpotter, time_entries, to_when
-from ivr.understanding.topics import Topics
+from ivr.understanding.topics import Examples, Topics
 from ivr.understanding.when import When
 
 N_BEST = 3
@@ -102,8 +102,8 @@ NEGATIVE = frozenset("不没勿呒无弗别覅")
 """Characters of a phrase that deny something."""
 DENIALS = frozenset("不勿弗覅")
 """Those that are listened for in the sounds; 没 and 别 are too like 满 and 比."""
-STORY = 3
-"""Times that a story counts as much as a phrase for what a service is spoken of with."""
+TELLING = 3.0
+"""Logarithms of odds that tell most of what the topics can tell: twice as many are little more."""
 NEAR = 8
 """Syllables before and after a phrase that tell whether it is an order; stories are longer."""
 SIGN = 0.87
@@ -124,6 +124,8 @@ CONTRADICTED = 0.15
 """If another answer fits the sounds so much better than the one in the words, neither counts."""
 CONSENT = frozenset({"yes", "4", "5"})
 """Answers after which nobody asks again: a wrong one is worse than one that was not understood."""
+SIDES = (frozenset({"1", "2"}), frozenset({"4", "5"}))
+"""Ratings of which one is hardly contradicted by the other."""
 OUTDONE = 1.0
 """The same in deviations by which an answer stands out, ..."""
 CONSENT_OUTDONE, CONSENT_OUTDONE_BY_EAR = 0.5, 0.0
@@ -276,23 +278,23 @@ def _denials(grammar: Grammar, likeness: Likeness) -> NDArray[np.intp]:
 
 
 def _topics(grammar: Grammar, heard: Sequence[HeardAs]) -> Topics:
-    texts: dict[str, list[str]] = {}
-    everyday = [text for dialect in grammar.dialects.values() for text in dialect.talk]
-    phrases = [phrase for dialect in grammar.dialects.values() for phrase in dialect.phrases]
-    listed = [(p.topic, p.code, p.text) for p in phrases]
+    dialects = grammar.dialects.values()
+    listed = [(p.topic, p.code, p.text) for dialect in dialects for p in dialect.phrases]
     listed += [(one.topic, one.code, one.heard) for one in heard]
-    listed += [
-        (Topic.SERVICE, code, text)
-        for dialect in grammar.dialects.values()
-        for code, text in dialect.stories * STORY
-    ]
-    for topic, code, text in listed:
-        if topic is Topic.SERVICE:
-            texts.setdefault(code, []).append(text)
-        elif topic is Topic.EVERYDAY:
-            everyday.append(text)
-    frames = [frame for dialect in grammar.dialects.values() for frame in dialect.frames]
-    return Topics(texts, frames, everyday)
+    needs = [(code, text) for topic, code, text in listed if topic is Topic.SERVICE]
+    stories = [story for dialect in dialects for story in dialect.stories]
+    everyday = [text for topic, _, text in listed if topic is Topic.EVERYDAY]
+    return Topics(
+        {
+            code: Examples(
+                [text for of, text in needs if of == code],
+                [text for of, text in stories if of == code],
+            )
+            for code in dict.fromkeys(code for code, _ in needs)
+        },
+        [frame for dialect in dialects for frame in dialect.frames],
+        [*(text for dialect in dialects for text in dialect.talk), *everyday],
+    )
 
 
 def _weights(grammar: Grammar, topic: Topic, heard: Sequence[HeardAs]) -> dict[str, float]:
@@ -412,10 +414,14 @@ def _clearest(by_ear: Sequence[Candidate]) -> Candidate | None:
 def _contradicted(
     told: Candidate, outdone: float, by_ear: Sequence[Candidate], beyond: Mapping[str, float]
 ) -> bool:
-    """Whether another answer fits the sounds so much better that this one was hardly given."""
+    """Whether another answer fits the sounds so much better that this one was hardly given.
+
+    Other stars on its side of three are no other answer: 满意 is said in 比较满意 too.
+    """
+    same = next((side for side in SIDES if told.code in side), {told.code})
     share = next(c.confidence for c in by_ear if c.code == told.code)
-    first = by_ear[0].confidence
-    rival = max(beyond[code] for code in beyond if code != told.code)
+    first = max(c.confidence for c in by_ear if c.code not in same)
+    rival = max(beyond[code] for code in beyond if code not in same)
     if rival - beyond[told.code] >= outdone:
         return True
     return first >= BY_EAR and first - share >= CONTRADICTED
@@ -554,13 +560,12 @@ class Matcher:
         ranking = _rank(self._services, told, whole=False)
         talk = _rank(self._everyday, told, whole=True)
         everyday = _weighed(self._everyday, talk, 0)
-        start, end = self._services.span(ranking.best[0], heard[0].syllables)
         times = timed.places[0] if timed else frozenset()
-        topics = self._told(heard, max(0, start - NEAR), end + NEAR, timed)
+        topics = self._told(heard, timed)
         named = self._services.places(heard[0].syllables, SPOTTED)
         signs = self._signs.places(heard[0].syllables, SIGN)
         framed = self._framed(heard[0])
-        likeliest = max(topics, key=lambda label: sum(topics[label]))
+        likeliest = max(topics, key=lambda label: topics[label])
         places = list(range(min(TOP, len(ranking.labels))))
         spotter = self._services
         written = {spotter.entries[n].label for n in spotter.written(heard[0].text)}
@@ -577,7 +582,7 @@ class Matcher:
             if beyond >= STANDS_OUT:
                 one = replace(one, by_ear=entry)
             rival = ranking.evidence[1 if place == 0 else 0]
-            syllables, pairs = topics[one.entry.label]
+            topic = topics[one.entry.label]
             clues = Clues(
                 share=one.share,
                 strength=one.evidence,
@@ -585,11 +590,11 @@ class Matcher:
                 over_everyday=min(3.0, max(-2.0, one.evidence - everyday.evidence)),
                 length=math.log(len(heard[0].syllables)),
                 doubt=(1 - one.share) * math.exp(min(0.0, heard[0].score)),
-                syllables=syllables,
-                pairs=pairs,
-                topic_lead=syllables
-                + pairs
-                - max(sum(topics[label]) for label in topics if label != one.entry.label),
+                topic=math.tanh(topic / TELLING),
+                topic_lead=math.tanh(
+                    (topic - max(topics[code] for code in topics if code != one.entry.label))
+                    / TELLING
+                ),
                 **self._around(
                     heard[0],
                     ranking.best[place],
@@ -672,27 +677,19 @@ class Matcher:
             **{kind: float(kind in beside) for kind in Sign},
         }
 
-    def _told(
-        self, heard: Sequence[Heard], first: int, last: int, timed: Timed | None
-    ) -> dict[str, tuple[float, float]]:
-        """What syllables [first, last) of all hypotheses and their pairs say for each service.
+    def _told(self, heard: Sequence[Heard], timed: Timed | None) -> dict[str, float]:
+        """What all that was heard says for each service, in logarithms of odds against talk.
 
-        Those that are written as a time say nothing: 明天上午 is in talk more than in orders.
+        With what is written as a time or without it, whichever says more: 明天上午 is in talk more
+        than in orders, but 夜里 names a need.
         """
-        found = []
+        told = np.zeros(len(self._topics.labels), dtype=np.float32)
         for number, one in enumerate(heard):
             words = timed.found[number] if timed and timed.when else ()
             passed = {n for word in words if word.written for n in range(word.start, word.end)}
-            near = range(first, min(last, len(one.text)))
-            text = "".join(one.text[n] for n in near if n not in passed)
-            found.append((one.weight, self._topics.of(text)))
-        return {
-            label: (
-                sum(weight * float(syllables[n]) for weight, (syllables, _) in found),
-                sum(weight * float(pairs[n]) for weight, (_, pairs) in found),
-            )
-            for n, label in enumerate(self._topics.labels)
-        }
+            ways = {one.text, "".join(one.text[n] for n in range(len(one.text)) if n not in passed)}
+            told += one.weight * np.max([self._topics.of(text) for text in ways], axis=0)
+        return dict(zip(self._topics.labels, told.tolist(), strict=True))
 
     def answer(
         self,
