@@ -90,8 +90,8 @@ _ALONE = Clues(
 )
 """Of words alone, typed or from a recogniser that tells no sounds."""
 _BIAS_ALONE = -9.72
-_OUTRIGHT_ALONE = 1.91
-"""我要理发, heard just so, is no chance."""
+_OUTRIGHT_ALONE, _WRITTEN_ALONE = 1.91, 4.0
+"""我要理发, heard just so, is no chance, and still less with its very characters."""
 _WEIGHTS = Clues(
     share=8.45,
     strength=0.23,
@@ -147,9 +147,10 @@ def contributions(clues: Clues) -> dict[str, float]:
     against = clues.negated + sum(getattr(clues, sign) for sign in Sign)
     outright = clues.share >= _OUTRIGHT and clues.covered >= 1 and not against
     if not clues.sounded:
+        stands = outright and clues.written >= 1
         return {
             **_added(clues, _ALONE),
-            "outright": _OUTRIGHT_ALONE if outright else 0.0,
+            "outright": _WRITTEN_ALONE if stands else _OUTRIGHT_ALONE if outright else 0.0,
             "bias": _BIAS_ALONE,
         }
     stands = clues.written >= _MOSTLY and not against
