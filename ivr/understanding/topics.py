@@ -77,9 +77,12 @@ class Topics:
         rows = []
         for text, _ in sentences:
             singles, pairs = _grams(text)
-            rows.append([known.setdefault(gram, len(known)) for gram in {*singles, *pairs}])
+            told = [
+                known.setdefault(gram, len(known)) for gram in dict.fromkeys([*singles, *pairs])
+            ]
+            rows.append(np.asarray(told, dtype=np.int32))
         lengths = np.asarray([len(row) for row in rows])
-        grams = np.concatenate([np.asarray(row, dtype=np.intp) for row in rows])
+        grams = np.concatenate(rows)
         starts = np.concatenate([[0], lengths.cumsum()[:-1]])
         meant = np.asarray([number for _, number in sentences])
         weights = np.asarray(list(sentences.values()), dtype=np.float32)
@@ -92,15 +95,15 @@ class Topics:
                 batch = shuffled[first : first + BATCH]
                 firsts = np.concatenate([[0], lengths[batch].cumsum()[:-1]])
                 inside = np.arange(lengths[batch].sum()) - np.repeat(firsts, lengths[batch])
-                told = grams[np.repeat(starts[batch], lengths[batch]) + inside]
+                heard = grams[np.repeat(starts[batch], lengths[batch]) + inside]
                 parts = np.repeat(lengths[batch] ** -0.5, lengths[batch]).astype(np.float32)
-                sums = np.add.reduceat(scores[told] * parts[:, None], firsts) + scores[-1]
+                sums = np.add.reduceat(scores[heard] * parts[:, None], firsts) + scores[-1]
                 odds = np.exp(sums - sums.max(axis=1, keepdims=True))
                 wrong = odds / odds.sum(axis=1, keepdims=True)
                 wrong[np.arange(len(batch)), meant[batch]] -= 1
                 wrong *= weights[batch, None]
                 _step(
-                    scores, slopes, told, np.repeat(wrong, lengths[batch], axis=0) * parts[:, None]
+                    scores, slopes, heard, np.repeat(wrong, lengths[batch], axis=0) * parts[:, None]
                 )
                 _step(scores, slopes, np.full(len(batch), len(known)), wrong)
         return scores
@@ -108,7 +111,7 @@ class Topics:
     def of(self, text: str) -> Scores:
         """For each label, in logarithms of odds against talk, what a text says for it."""
         singles, pairs = _grams(text)
-        grams = {*singles, *pairs}
+        grams = dict.fromkeys([*singles, *pairs])
         known = [self._numbers[gram] for gram in grams if gram in self._numbers]
         told = self._scores[known].sum(axis=0) * max(1, len(grams)) ** -0.5 + self._scores[-1]
         return np.asarray(told[:-1] - told[-1])
