@@ -946,12 +946,12 @@ def decide(found: Findings, state: State) -> Meaning:
             also=named,
             candidates=services if named or alarm else (),
         )
-    if when is not None and (
-        state is State.TIME or timed.share >= (MOSTLY if asked else NOTHING_ELSE)
-    ):
+    urgent = emergency.confidence >= EMERGENCY_FIRST
+    telling = state is State.TIME or timed.share >= (MOSTLY if asked else NOTHING_ELSE)
+    if when is not None and telling and not urgent:
         rivals = base.candidates if timed.share < MOSTLY else ()  # else what time words sound like
         return replace(base, kind=Kind.TIME, confidence=CLEAR, candidates=rivals)
-    if best.confidence >= ACCEPT and emergency.confidence < EMERGENCY_FIRST:
+    if best.confidence >= ACCEPT and not urgent:
         others = tuple(code for code in found.named if code != best.code)
         return replace(
             base, kind=Kind.SERVICE, code=best.code, confidence=best.confidence, also=others

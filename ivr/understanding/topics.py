@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivr.understanding.spotting import Scores
 from ivr.understanding.syllables import pinyin_of
@@ -140,7 +141,7 @@ def _framed(phrases: Collection[str], frames: Sequence[str]) -> list[str]:
     ]
 
 
-def _step(scores: Scores, slopes: Scores, rows: np.ndarray, change: Scores) -> None:
+def _step(scores: Scores, slopes: Scores, rows: NDArray[np.integer], change: Scores) -> None:
     """Takes from each row of the scores what was found for it, less where much was taken before."""
     order = np.argsort(rows, kind="stable")
     distinct, firsts = np.unique(rows[order], return_index=True)

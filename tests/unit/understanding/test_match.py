@@ -6,7 +6,7 @@ import pytest
 
 from ivr.config import ROOT
 from ivr.understanding.match import Matcher
-from ivr.understanding.meaning import Act, Kind, State
+from ivr.understanding.meaning import EMERGENCY, Act, Kind, State
 from ivr.understanding.rehearsal import rehearse
 
 from .conftest import NOW, Listen
@@ -120,6 +120,14 @@ def test_candidates_come_in_falling_confidence(listen: Listen) -> None:
 def test_a_very_long_story_is_still_understood(listen: Listen) -> None:
     story = "我跟你讲啊我今年八十二了，昨天儿子一家回来看我，孙子都上小学了。" * 4
     assert listen(story + "我想请人来量血压").code == "health_check"
+
+
+@pytest.mark.parametrize("said", ["我要紧急求助快来", "快来救人", "马上要叫救护车", "赶紧叫急救"])
+@pytest.mark.parametrize("state", [State.OPEN, State.TIME, State.CONFIRM])
+def test_as_soon_as_possible_is_no_time_in_an_emergency(
+    listen: Listen, said: str, state: State
+) -> None:
+    assert listen(said, state).code == EMERGENCY
 
 
 def test_every_dialect_understands_its_own_sentences(matcher: Matcher) -> None:
