@@ -102,8 +102,6 @@ NEGATIVE = frozenset("不没勿呒无弗别覅")
 """Characters of a phrase that deny something."""
 DENIALS = frozenset("不勿弗覅")
 """Those that are listened for in the sounds; 没 and 别 are too like 满 and 比."""
-LEARNED_WITH = ("我要", "我想", "帮我", "请人来", "我想要")
-"""What is put before what a site has learned: as many more stories to tell its topic by."""
 TELLING = 3.0
 """Logarithms of odds that tell most of what the topics can tell: twice as many are little more."""
 NEAR = 8
@@ -282,10 +280,10 @@ def _denials(grammar: Grammar, likeness: Likeness) -> NDArray[np.intp]:
 def _topics(grammar: Grammar, heard: Sequence[HeardAs]) -> Topics:
     dialects = grammar.dialects.values()
     listed = [(p.topic, p.code, p.text) for dialect in dialects for p in dialect.phrases]
+    listed += [(one.topic, one.code, one.heard) for one in heard]
     needs = [(code, text) for topic, code, text in listed if topic is Topic.SERVICE]
     stories = [story for dialect in dialects for story in dialect.stories]
-    learned = [one for one in heard if one.topic is Topic.SERVICE]
-    stories += [(one.code, frame + one.heard) for one in learned for frame in ("", *LEARNED_WITH)]
+    stories += [(one.code, one.heard) for one in heard if one.topic is Topic.SERVICE]
     everyday = [text for topic, _, text in listed if topic is Topic.EVERYDAY]
     return Topics(
         {
