@@ -64,12 +64,17 @@ def version() -> str:
 def _speak(text: str, voice: str, rate: int, file: str) -> None:
     """Runs in the process of its own; writes a WAV file."""
     import pyttsx3
+    from pyttsx3.drivers import _espeak
+    from pyttsx3.drivers.espeak import EspeakDriver
 
     engine = pyttsx3.init("espeak")
+    # espeak-ng takes these in on a thread of its own, and runAndWait cancels what it has not yet
+    # taken in: set through the engine, the rate is lost now and then on a busy machine.
+    for name, value in (("voice", voice), ("rate", rate)):
+        EspeakDriver.setProperty(name, value)
+    _espeak.Synchronize()
     finished = threading.Event()
     engine.connect("finished-utterance", lambda **_: finished.set())
-    engine.setProperty("voice", voice)
-    engine.setProperty("rate", rate)
     engine.save_to_file(text, file)
     engine.runAndWait()
     if not finished.wait(MAX_SECONDS):
