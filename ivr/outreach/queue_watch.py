@@ -34,6 +34,10 @@ EVENTS = (
 )
 SETTLED_S = 1.0
 """Who has left the queue and of whom no event has told why in this time: the log says it."""
+NEXT_SECOND_S = 1.5
+"""After it nothing of the second in which we connected is still to come. The log counts in whole
+seconds: what it says of that one cannot be told from what events say, and is read when it is over.
+"""
 AGAIN_S = 1.0
 CONNECTED_S = 60.0
 TAIL_BYTES = 4_000_000
@@ -84,6 +88,8 @@ class _QueueWatch:
         self._withdrawn = withdrawn
         self._left: dict[str, float] = {}
         """Channels that have left the queue, nobody knows why yet, and when that is looked up."""
+        self._read_again: float | None = None
+        """When the log is read for what happened in the second before we connected."""
         self._abandoned: set[str] = set()
         """Those who hung up, and whose leaving is still to be told: it comes after the reason."""
 
@@ -91,18 +97,23 @@ class _QueueWatch:
         """Raises StoreError, AmiError."""
         loop = asyncio.get_running_loop()
         await self._ami.wait_connected(CONNECTED_S)
+        self._read_again = loop.time() + NEXT_SECOND_S
         await self._catch_up()
         while True:
+            due = [*self._left.values(), *([self._read_again] if self._read_again else [])]
             try:
-                async with asyncio.timeout_at(min(self._left.values(), default=None)):
+                async with asyncio.timeout_at(min(due, default=None)):
                     event = await anext(events)
             except TimeoutError:
-                self._left.clear()
+                now_s = loop.time()
+                self._left = {one: at for one, at in self._left.items() if at > now_s}
                 self._abandoned.clear()
+                self._read_again = None
                 await self._catch_up()
                 continue
             if event["Event"] == "FullyBooted":  # a new connection
                 self._abandoned.clear()
+                self._read_again = loop.time() + NEXT_SECOND_S
                 await self._catch_up()
             elif event["Queue"] == QUEUE:
                 if "Uniqueid" not in event:  # the caller's channel went before the event was made

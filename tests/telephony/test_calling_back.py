@@ -23,7 +23,7 @@ from stand_in import CALL_S, agent, dial, event_of, hang_up_all, press
 
 from ivr.caller.script import Leave
 from ivr.outreach.queue_log import read
-from ivr.outreach.queue_watch import keep_rotated
+from ivr.outreach.queue_watch import keep_rotated, watch_queue
 from ivr.telephony import astdb, pbx
 from ivr.telephony.ami import Ami
 from store import callbacks
@@ -291,6 +291,25 @@ async def test_one_who_hung_up_while_outreach_was_dead_is_called_back(world: Wor
     finally:
         second.terminate()
         second.wait(30)
+
+
+async def test_one_who_began_to_wait_in_the_second_before_outreach_connected_is_seen(
+    world: World,
+) -> None:
+    elder = world.number()
+    with world.ami.events("QueueCallerJoin") as events:
+        await dial(world.site, world.ami, elder)
+        await event_of(events, "QueueCallerJoin", CallerIDNum=elder)
+    place = pbx.find_place(world.site.settings)
+    assert place is not None
+    log = place.host(place.log) / "queue_log"
+    async with world.site.ami() as ami:
+        watch = asyncio.create_task(watch_queue(world.store, ami, log, timedelta(), withdrawn={}))
+        try:
+            await world.until(lambda: [one.phone for one in waiting(world.store)] == [elder])
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
 
 
 async def test_one_who_hangs_up_while_their_place_is_said_is_called_back(
