@@ -149,13 +149,13 @@ def contributions(clues: Clues) -> dict[str, float]:
     if not clues.sounded:
         stands = outright and clues.written >= 1
         return {
-            **_added(clues, _ALONE),
+            **_added(clues, _ALONE, stands),
             "outright": _WRITTEN_ALONE if stands else _OUTRIGHT_ALONE if outright else 0.0,
             "bias": _BIAS_ALONE,
         }
     stands = clues.written >= _MOSTLY and not against
     told = {
-        **_added(clues, _WEIGHTS),
+        **_added(clues, _WEIGHTS, stands and clues.written >= 1),
         "strength by length": _BY_LENGTH * clues.strength * clues.length,
         "strength by share": _BY_SHARE * clues.strength * clues.share,
         "outright": _STANDS_BONUS if stands else _OUTRIGHT_BONUS if outright else 0.0,
@@ -174,11 +174,13 @@ def contributions(clues: Clues) -> dict[str, float]:
     }
 
 
-def _added(clues: Clues, weights: Clues) -> dict[str, float]:
-    return {
+def _added(clues: Clues, weights: Clues, alone: bool) -> dict[str, float]:
+    """alone: the phrase is all that was said. 京剧 is talked about, too, but not by that word."""
+    added = {
         field.name: getattr(weights, field.name) * getattr(clues, field.name)
         for field in fields(Clues)
     }
+    return {**added, "topic": max(0.0, added["topic"])} if alone else added
 
 
 def of_service(clues: Clues) -> float:
