@@ -20,6 +20,13 @@ WRITTEN = 1.3
 """How much more a time counts whose very characters were recognised: 三点吧 is not 三点半."""
 CERTAIN = 0.84
 """The same when it was not asked for and stands beside something else."""
+LATE_HOURS = {
+    Part.NOON: range(13, 15),
+    Part.AFTERNOON: range(13, 19),
+    Part.EVENING: range(17, 24),
+    Part.NIGHT: range(18, 24),
+}
+"""The hours from 13 on that may be said with a part of the day."""
 
 
 def _spoken(number: int) -> tuple[str, ...]:
@@ -135,13 +142,15 @@ class TimeSpotter:
         value = scores * shares
         value[written] *= WRITTEN
         ranked = promising[np.argsort(-value[promising], kind="stable")]
+        labels = [self._spotter.entries[index].label for index in ranked]
+        part = next((label for label in labels if label.startswith("part:")), "")
         taken: list[Found] = []
         fields: set[str] = set()
         for index in ranked[:60]:
             entry = self._spotter.entries[index]
             name = entry.label.split(":")[0]
             kind = "day" if name in ("weekday", "date") else name
-            if kind in fields:
+            if kind in fields or (kind == "clock" and _contradicts(entry.label, part)):
                 continue
             start, end = self._spotter.span(int(index), heard)
             if any(start < found.end and found.start < end for found in taken):
@@ -152,6 +161,12 @@ class TimeSpotter:
                       start, end, int(index) in written)
             )  # fmt: skip
         return taken
+
+
+def _contradicts(clock: str, part: str) -> bool:
+    """Whether a clock:hour:minute is never said with a part:name, as 十六点 is not with 晚上."""
+    hour = int(clock.split(":")[1])
+    return hour > 12 and bool(part) and hour not in LATE_HOURS.get(Part(part.split(":")[1]), ())
 
 
 def on_the_clock(hour: int, minute: int, part: Part | None) -> time:

@@ -23,6 +23,8 @@ from .conftest import NOW, Listen
         ("越快越好", "2026-11-18T10:30"),
         ("明朝上昼九点钟", "2026-11-19T09:00"),
         ("后儿后晌两点", "2026-11-20T14:00"),
+        ("明天下午十六点", "2026-11-19T16:00"),
+        ("明天晚上十六点半", "2026-11-19T18:30"),
     ],
 )
 def test_a_time_is_understood(listen: Listen, said: str, moment: str) -> None:
