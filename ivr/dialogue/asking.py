@@ -39,7 +39,7 @@ def proceed(state: Conversation, lead: str = "lead_order", opening: tuple[Piece,
 
 def which(state: Conversation, first: str, second: str) -> Step:
     """Asks which of two services is meant."""
-    state = replace(state, pair=(first, second), failures=0)
+    state = replace(state, pair=(first, second), unsure=(), failures=0)
     return ask(state, Stage.WHICH, _which(state, first, second))
 
 

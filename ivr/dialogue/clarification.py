@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from ivr.understanding.meaning import EMERGENCY, Act, Candidate, Kind, Meaning
 
@@ -23,6 +23,9 @@ BESIDE_ACT = 0.60
 """Enough for a service in the same breath as a yes or no."""
 ROOM = 4
 """Characters an utterance needs to hold a service beside a yes or no: 不对修脚."""
+ANY_ODDS = 0.1
+"""Odds of one service before it is heard again. Some thirty services would have less, but who says
+the same again is misheard in the same way."""
 UNASKED = 0.70
 """Enough for another service instead of the yes or no that was asked for."""
 ACT = 0.50
@@ -93,6 +96,40 @@ def services(meaning: Meaning, known: Collection[str]) -> list[Candidate]:
         found[meaning.code] = Candidate(meaning.code, meaning.confidence)
     fit = (c for c in found.values() if c.code in known and c.code != EMERGENCY)
     return sorted(fit, key=lambda c: -c.confidence)
+
+
+def said_again(meaning: Meaning, before: Sequence[Candidate]) -> Meaning:
+    """The answer to a question that was asked again, in the light of the first answer.
+
+    Both are of the same need, so a service that either alone would be too little for is meant if
+    both speak for it. `before`: services that the first one may have meant.
+    """
+    if meaning.kind not in (Kind.OOS, Kind.SERVICE) or meaning.confidence >= SURE:
+        return meaning
+    factors = {c.code: max(1.0, _odds(c.confidence) / ANY_ODDS) for c in before}
+    both = [_times(c, factors.get(c.code, 1.0)) for c in meaning.candidates]
+    likely = [c for c in both if c.code != EMERGENCY and c.confidence >= MAYBE]
+    if not likely or meaning.code == EMERGENCY:
+        return meaning
+    best = max(likely, key=lambda c: c.confidence)
+    return replace(
+        meaning,
+        kind=Kind.SERVICE,
+        code=best.code,
+        confidence=best.confidence,
+        dialect=best.dialect,
+        candidates=tuple(sorted(both, key=lambda c: -c.confidence)),
+    )
+
+
+def _odds(confidence: float) -> float:
+    return confidence / (1 - min(confidence, 0.99))
+
+
+def _times(candidate: Candidate, factor: float) -> Candidate:
+    """With odds that are so many times as high."""
+    odds = _odds(candidate.confidence) * factor
+    return replace(candidate, confidence=odds / (1 + odds)) if factor > 1 else candidate
 
 
 def decide(

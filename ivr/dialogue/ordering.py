@@ -14,6 +14,7 @@ from ivr.dialogue.clarification import (
     act_of,
     beside_act,
     decide,
+    said_again,
     services,
 )
 from ivr.dialogue.state import Conversation, Stage, Step, Wanted
@@ -29,11 +30,14 @@ def service(state: Conversation, meaning: Meaning) -> Step:
     """The answer to what service is wanted."""
     if act_of(meaning) is Act.NO and state.booked:
         return goodbye(state)
+    meaning = said_again(meaning, state.unsure)
     match decide(meaning, state.catalog, state.rejected):
         case One(code):
             return take(state, meaning, code)
         case Two(first, second):
             return asking.which(with_time(state, meaning), first, second)
+    unsure = tuple(c for c in meaning.candidates if c.code not in state.rejected)
+    state = replace(state, unsure=unsure)
     if not said(meaning.when):
         return asking.unclear(state)
     state = missed(with_time(state, meaning))
@@ -76,7 +80,7 @@ def take(state: Conversation, meaning: Meaning, code: str) -> Step:
     """Goes on with this service; further ones from the same breath wait, with the same time."""
     state = with_time(state, meaning)
     further = waiting(state, meaning, code)
-    state = replace(state, code=code, pair=None, queue=state.queue + further)
+    state = replace(state, code=code, pair=None, unsure=(), queue=state.queue + further)
     return asking.proceed(state, "lead_first" if further else "lead_order")
 
 

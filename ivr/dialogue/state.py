@@ -12,7 +12,7 @@ from ivr.dialogue import spoken
 from ivr.dialogue.prompts import Prompts
 from ivr.dialogue.step import Action, Draft, Piece, Settle
 from ivr.dialogue.times import Settled, said, settle
-from ivr.understanding.meaning import State
+from ivr.understanding.meaning import Candidate, State
 from ivr.understanding.when import When
 from store.models import Purpose
 
@@ -131,6 +131,8 @@ class Conversation:
     """The two services asked between."""
     rejected: frozenset[str] = frozenset()
     """Services the caller said no to."""
+    unsure: tuple[Candidate, ...] = ()
+    """Services that may have been meant by what was not understood just before."""
     draft: Draft | None = None
     """What was read back, exactly; nothing else is ever booked."""
 

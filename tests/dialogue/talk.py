@@ -1,7 +1,8 @@
 """Conversations as text: what the caller says in, what the caller hears and what is done out.
 
 A line of the caller is a row of words of CATALOG, TIMES and ACTS, with 、 or ， between them:
-助浴 (surely heard), 助浴? (not so surely), 理发|修脚 (one of them), 还要送餐 (in the same breath).
+助浴 (surely heard), 助浴? (not so surely), 助浴?? (too unsurely to go on), 理发|修脚 (one of them),
+还要送餐 (in the same breath).
 Other words are out of scope. [1] is a key, (静) is silence. Booked and NoteRecorded come by
 themselves.
 """
@@ -90,11 +91,12 @@ def meaning(line: str) -> Meaning:
         elif word in RATINGS:
             found = replace(found, kind=Kind.RATING, rating=RATINGS[word], confidence=0.9)
         else:
-            sure = 0.6 if word.endswith("?") or "|" in word else 0.9
-            names = [name for name in word.removesuffix("?").split("|") if name in NAMES]
+            unsure = word.endswith("??")
+            sure = 0.3 if unsure else 0.6 if word.endswith("?") or "|" in word else 0.9
+            names = [name for name in word.rstrip("?").split("|") if name in NAMES]
             some = tuple(Candidate(NAMES[n], sure - 0.05 * i) for i, n in enumerate(names))
             found = replace(found, candidates=some or found.candidates)
-            if some and found.kind is not Kind.ACT:
+            if some and found.kind is not Kind.ACT and not unsure:
                 found = replace(found, kind=Kind.SERVICE, code=some[0].code, confidence=sure)
     return found
 

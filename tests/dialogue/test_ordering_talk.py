@@ -5,7 +5,7 @@ from talk import CATALOG, HOME, NOW, PROMPTS, Call, conversation
 
 from ivr.dialogue.conversation import Caller, advance, begin
 from ivr.dialogue.state import Stage
-from ivr.dialogue.step import Book, Booked, Hangup, Heard, NoteRecorded, Silence
+from ivr.dialogue.step import Book, Booked, Hangup, Heard, NoteRecorded, Silence, ToOperator
 from ivr.understanding.meaning import EMERGENCY, Act, Candidate, Kind, Meaning, State
 
 STRANGER = Caller()
@@ -129,6 +129,36 @@ class TestClarification:
             "我没听明白。您可以说，我要理发，或者，水管漏了。请问您需要什么服务？",
             "对不起，我没听明白，我给您转人工。<人工 unclear>",
         ]
+
+    def test_need_half_heard_twice_is_taken(self):
+        assert conversation("助浴??", "助浴??", "明天上午")[1:] == [
+            "您要上门帮忙洗澡。您希望什么时候？",
+            READ_BACK,
+        ]
+
+    def test_two_half_heard_twice_become_one_question(self):
+        assert conversation("理发|修脚??", "修脚|理发??")[-1] == "您是要理发，还是要修脚"
+
+    @pytest.mark.parametrize("again", ["理发??", "我跟你讲"])
+    def test_what_is_half_heard_once_is_not_enough(self, again):
+        assert conversation("助浴??", again)[-1].endswith("<人工 unclear>")
+
+    def test_clear_need_is_not_doubted_for_what_was_half_heard_before(self):
+        assert conversation("助浴??", "理发")[-1] == "您要上门理发。您希望什么时候？"
+
+    def test_half_heard_need_is_forgotten_once_another_is_understood(self):
+        assert conversation("助浴??", "理发，明天上午", "不对", "服务", "助浴??")[-1] == (
+            "我没听明白。您可以说，我要理发，或者，水管漏了。请问您需要什么服务？"
+        )
+
+    def test_need_that_the_caller_said_no_to_is_not_taken_for_being_half_heard_twice(self):
+        murmur = Heard(Meaning(Kind.OOS, candidates=(Candidate("bathing", 0.44),)), NOW)
+        call = Call()
+        for line in ("助浴，明天上午", "不对", "服务"):
+            call.says(line)
+        assert call.state.stage is Stage.SERVICE
+        state = advance(call.state, murmur).state
+        assert isinstance(advance(state, murmur).actions[-1], ToOperator)
 
     def test_silence_is_asked_again_then_a_human(self):
         assert conversation("(静)", "(静)") == [
