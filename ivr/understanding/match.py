@@ -725,6 +725,8 @@ class Matcher:
                 left = len(one.syllables) - len(own | framed)
                 if entry.label in BARE and len(own) < NEARLY * len(one.syllables) * strict:
                     continue
+                if left and entry.text in self._frames:  # 寻个人 wants a human, 寻个人照看 a carer
+                    continue
                 odds = 0.5 + 0.5 * one.weight / heard[0].weight
                 share = min(1.0, place.share) * odds - strict * left / len(own)
                 if entry.label not in found or share > found[entry.label].confidence:

@@ -29,6 +29,11 @@ def test_a_need_is_heard_inside_a_story(listen: Listen, said: str, code: str) ->
     assert (meaning.kind, meaning.code) == (Kind.SERVICE, code)
 
 
+def test_who_wants_somebody_for_a_need_is_not_sent_to_a_human(listen: Listen) -> None:
+    assert listen("寻个人").code == Act.OPERATOR
+    assert listen("黑里寻个人守着我").code == "night_care"
+
+
 def test_a_word_is_known_by_its_sound_when_the_characters_are_wrong(listen: Listen) -> None:
     assert listen("我想里发").code == "haircut"
     assert listen("我要息澡", "我要席澡").code == "bathing"
