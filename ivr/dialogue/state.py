@@ -59,6 +59,9 @@ QUESTIONS = {
 }
 """The kind of question behind a stage, where it is not an open one."""
 
+GUESS = 0.2
+"""Confidence in a service that was not understood from which a human is told of it."""
+
 
 class Item(Protocol):
     """What the conversation knows of a service item."""
@@ -185,12 +188,17 @@ class Conversation:
             "dialect": self.caller.dialect,
             "service": self.code,
             "time": self._time_so_far(),
-            "unsure_between": " ".join(self.pair or ()),
+            "unsure_between": " ".join(self.pair or self._guesses()),
             "wanted_next": " ".join(wanted.code for wanted in self.queue),
             "booked": " ".join(draft.code for draft in self.booked),
             "order": self._half_filled(),
         }
         return {name: value for name, value in found.items() if value}
+
+    def _guesses(self) -> list[str]:
+        """What may have been meant by what was not understood, at most two, the likelier first."""
+        likely = [c for c in self.unsure if c.code in self.catalog and c.confidence >= GUESS]
+        return [c.code for c in sorted(likely, key=lambda c: -c.confidence)[:2]]
 
     def _half_filled(self) -> dict[str, str]:
         """The order that is being made, for the human to finish; empty if none is."""

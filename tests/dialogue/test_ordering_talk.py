@@ -477,6 +477,14 @@ def test_human_sees_what_is_known():
     assert "address" not in call.state.known["order"]
 
 
+def test_human_sees_what_may_have_been_meant():
+    call = Call()
+    call.says("修脚|理发??")
+    assert call.state.known["unsure_between"] == "pedicure haircut"
+    call.says("送餐")
+    assert "unsure_between" not in call.state.known
+
+
 def test_understanding_is_told_what_was_asked():
     call = Call()
     assert (call.state.question, call.state.prompt_text) == (
