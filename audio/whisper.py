@@ -12,6 +12,7 @@ the sounds beside the words.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import math
@@ -43,6 +44,8 @@ WHISPER_HZ = 16000
 TOKENIZER = "tokenizer.json"
 WINDOWS_S = (6, 8, 10, 15, 30)
 """Lengths the sound is padded to; few, so that buffers are reused."""
+LONG_S = 15
+"""From this window on, the memory an utterance took is given back: few are as long."""
 TAIL_S = 1.0
 """Silence after the speech: with less, the last syllable is lost."""
 AFTER_S = 0.2
@@ -164,6 +167,8 @@ class WhisperRecogniser:
                 found[index] = [replace(found[index][0], sounds=sounds), *found[index][1:]]
             else:
                 found[index] = [Hypothesis("", MIN_SCORE, sounds)] if sounds else []
+        if any(one.window >= LONG_S for one in encoded.values()):
+            _give_back_memory()
         return found
 
     def _hear(self, encoded: _Encoded) -> Sounds | None:
@@ -296,6 +301,13 @@ def _joined(group: Sequence[_Encoded]) -> Any:
     from ctranslate2 import StorageView
 
     return StorageView.from_array(np.concatenate([np.asarray(one.features) for one in group]))
+
+
+def _give_back_memory() -> None:
+    """What is free, to the system: glibc keeps 150 MB of buffers after half a minute of speech."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # other C libraries give back by themselves
+        trim(0)
 
 
 def collapsed(text: str, seconds: float, question: str) -> bool:
