@@ -34,6 +34,7 @@ EVENTS = (
 )
 SETTLED_S = 1.0
 """Who has left the queue and of whom no event has told why in this time: the log says it."""
+CONNECTED = "connected"
 NEXT_SECOND_S = 1.5
 """After it nothing of the second in which we connected is still to come. The log counts in whole
 seconds: what it says of that one cannot be told from what events say, and is read when it is over.
@@ -86,10 +87,9 @@ class _QueueWatch:
         self._queue_log = queue_log
         self._grace = grace
         self._withdrawn = withdrawn
-        self._left: dict[str, float] = {}
-        """Channels that have left the queue, nobody knows why yet, and when that is looked up."""
-        self._read_again: float | None = None
-        """When the log is read for what happened in the second before we connected."""
+        self._due: dict[str, float] = {}
+        """When the log is read, for channels that have left the queue, nobody knows why yet, and
+        for CONNECTED."""
         self._abandoned: set[str] = set()
         """Those who hung up, and whose leaving is still to be told: it comes after the reason."""
 
@@ -97,23 +97,21 @@ class _QueueWatch:
         """Raises StoreError, AmiError."""
         loop = asyncio.get_running_loop()
         await self._ami.wait_connected(CONNECTED_S)
-        self._read_again = loop.time() + NEXT_SECOND_S
+        self._due[CONNECTED] = loop.time() + NEXT_SECOND_S
         await self._catch_up()
         while True:
-            due = [*self._left.values(), *([self._read_again] if self._read_again else [])]
             try:
-                async with asyncio.timeout_at(min(due, default=None)):
+                async with asyncio.timeout_at(min(self._due.values(), default=None)):
                     event = await anext(events)
             except TimeoutError:
                 now_s = loop.time()
-                self._left = {one: at for one, at in self._left.items() if at > now_s}
+                self._due = {one: at for one, at in self._due.items() if at > now_s}
                 self._abandoned.clear()
-                self._read_again = None
                 await self._catch_up()
                 continue
             if event["Event"] == "FullyBooted":  # a new connection
                 self._abandoned.clear()
-                self._read_again = loop.time() + NEXT_SECOND_S
+                self._due[CONNECTED] = loop.time() + NEXT_SECOND_S
                 await self._catch_up()
             elif event["Queue"] == QUEUE:
                 if "Uniqueid" not in event:  # the caller's channel went before the event was made
@@ -127,9 +125,9 @@ class _QueueWatch:
             if uniqueid in self._abandoned:
                 self._abandoned.discard(uniqueid)
             else:
-                self._left[uniqueid] = now_s + SETTLED_S
+                self._due[uniqueid] = now_s + SETTLED_S
             return
-        left = self._left.pop(uniqueid, None)
+        left = self._due.pop(uniqueid, None)
         if event["Event"] == "QueueCallerAbandon" and left is None:
             self._abandoned.add(uniqueid)
         await asyncio.to_thread(self._happened, event, datetime.now(UTC))

@@ -142,7 +142,7 @@ class TimeSpotter:
         value = scores * shares
         value[written] *= WRITTEN
         ranked = promising[np.argsort(-value[promising], kind="stable")]
-        labels = [self._spotter.entries[index].label for index in ranked]
+        labels = (self._spotter.entries[index].label for index in ranked)
         part = next((label for label in labels if label.startswith("part:")), "")
         taken: list[Found] = []
         fields: set[str] = set()

@@ -11,6 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -94,6 +95,12 @@ class World:
         """Of this test, oldest first."""
         rows = [row.callback for row in reversed(callbacks.newest_callbacks(self.store))]
         return [row for row in rows if row.phone in self.numbers]
+
+    @property
+    def queue_log(self) -> Path:
+        place = pbx.find_place(self.site.settings)
+        assert place is not None
+        return place.host(place.log) / "queue_log"
 
     def state(self) -> CallbackState:
         return self.rows()[-1].state
@@ -300,11 +307,10 @@ async def test_one_who_began_to_wait_in_the_second_before_outreach_connected_is_
     with world.ami.events("QueueCallerJoin") as events:
         await dial(world.site, world.ami, elder)
         await event_of(events, "QueueCallerJoin", CallerIDNum=elder)
-    place = pbx.find_place(world.site.settings)
-    assert place is not None
-    log = place.host(place.log) / "queue_log"
     async with world.site.ami() as ami:
-        watch = asyncio.create_task(watch_queue(world.store, ami, log, timedelta(), withdrawn={}))
+        watch = asyncio.create_task(
+            watch_queue(world.store, ami, world.queue_log, timedelta(), withdrawn={})
+        )
         try:
             await world.until(lambda: [one.phone for one in waiting(world.store)] == [elder])
         finally:
@@ -470,9 +476,7 @@ async def test_waits_in_the_store_are_those_of_asterisks_own_record(
             await press(world.ami, channel, end)
         await world.until(lambda: world.visits()[-1].left_at is not None)
 
-    place = pbx.find_place(world.site.settings)
-    assert place is not None
-    record = (place.host(place.log) / "queue_log").read_text().splitlines()
+    record = world.queue_log.read_text().splitlines()
     logged = [one for one in read(record, "operators", began) if one.phone in world.numbers]
     assert [(one.phone, one.how) for one in logged] == [
         (answered, QueueEnd.ANSWERED),
@@ -577,9 +581,7 @@ async def _out(world: World, number: str) -> None:
 async def test_one_who_hung_up_unseen_is_called_back_although_the_queue_log_was_put_aside(
     world: World,
 ) -> None:
-    place = pbx.find_place(world.site.settings)
-    assert place is not None
-    log = place.host(place.log) / "queue_log"
+    log = world.queue_log
     rotating = asyncio.create_task(keep_rotated(world.ami, log, most_bytes=0))
     try:
         with world.ami.events("QueueCallerJoin", "QueueCallerAbandon") as events:
